@@ -1,0 +1,541 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+
+	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+)
+
+// Limits of a configuration. MaxParamsBytes and MaxParamsDepth belong to them.
+const (
+	// MaxNameBytes is how long ids, salts and the names of services and fields
+	// may be.
+	MaxNameBytes = 256
+	// MaxRanges is how many ranges a layer may have, MaxVariants how many
+	// variants an experiment.
+	MaxRanges   = Slots
+	MaxVariants = 10_000
+	// MaxRuleDepth is how deep a rule may be nested, a lone condition counted
+	// as 1. MaxRuleNodes is how many nodes it may have.
+	MaxRuleDepth = 80
+	MaxRuleNodes = 10_000
+	// MaxValues is how many values a condition may have, MaxValueBytes how
+	// long each.
+	MaxValues     = 10_000
+	MaxValueBytes = 4096
+)
+
+type (
+	layerSource      = configv1.Layer
+	experimentSource = configv1.Experiment
+	fieldSource      = configv1.Field
+)
+
+// Change is the difference between two configurations.
+type Change struct {
+	// Revision is what the result is called.
+	Revision int64
+	// Layers, Experiments and Fields are added, or replace those of the same
+	// id. They must not be changed afterwards.
+	Layers      []*configv1.Layer
+	Experiments []*configv1.Experiment
+	Fields      []*configv1.Field
+	// Deleted resources are gone, if they were there.
+	DeletedLayers      []string
+	DeletedExperiments []int32
+	DeletedFields      []string
+}
+
+// Compile compiles a whole configuration. What is equal in prev, which may be
+// nil, is shared with it and not compiled again; this is cheapest where it is
+// the same message by pointer. The messages of the snapshot must not be changed
+// afterwards.
+//
+// The error is Faults, and lists everything that is wrong.
+func Compile(prev *Ruleset, snapshot *configv1.Snapshot) (*Ruleset, error) {
+	if prev == nil || prev.hasStaleSymbols() {
+		prev = newRuleset()
+	}
+	change, repeated := difference(prev, snapshot)
+	next, faults := prev.apply(change)
+	faults = append(repeated, faults...)
+	if len(faults) == 0 {
+		return next, nil
+	}
+	locate(faults, snapshot)
+	return nil, faults
+}
+
+// Apply returns the configuration with a change made to it, in time that
+// depends on the change and, slightly, on how many layers share a service with
+// it. A change of a field's type compiles all rules that use it.
+//
+// The error is Faults. Their Index is the place in the list of the Change, or
+// -1 for a resource that was not changed itself.
+func (r *Ruleset) Apply(change Change) (*Ruleset, error) {
+	if r == nil {
+		r = newRuleset()
+	}
+	next, faults := r.apply(change)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	if !next.hasStaleSymbols() {
+		return next, nil
+	}
+	return Compile(nil, next.Snapshot())
+}
+
+// Snapshot returns the configuration that was compiled. Its order is not
+// defined; its messages are shared and must not be changed.
+func (r *Ruleset) Snapshot() *configv1.Snapshot {
+	s := &configv1.Snapshot{Revision: r.Revision()}
+	if r == nil {
+		return s
+	}
+	for l := range r.layers.values() {
+		s.Layers = append(s.Layers, l.source)
+	}
+	for e := range r.experiments.values() {
+		s.Experiments = append(s.Experiments, e.source)
+	}
+	for _, f := range r.fields {
+		s.Fields = append(s.Fields, f.source)
+	}
+	return s
+}
+
+func newRuleset() *Ruleset {
+	return &Ruleset{symbols: &symbols{of: map[string]symbol{}}, shared: &shared{}}
+}
+
+// hasStaleSymbols reports whether so many names have come and gone that it is
+// time to forget them, by compiling everything.
+func (r *Ruleset) hasStaleSymbols() bool {
+	const slack = 4096
+	return len(r.symbols.names) > 2*r.fullSymbols+slack
+}
+
+// difference returns what leads from prev to a snapshot. Where a resource
+// stands twice in the snapshot the first one counts, and the others are faults.
+func difference(prev *Ruleset, snapshot *configv1.Snapshot) (c Change, repeated Faults) {
+	c.Revision = snapshot.GetRevision()
+	again := func(kind Kind, id string, i int) {
+		repeated = append(repeated, Fault{Kind: kind, ID: id, Index: i, Problem: "stands twice: the id must be unique"})
+	}
+
+	layers := make(map[string]struct{}, len(snapshot.GetLayers()))
+	for i, l := range snapshot.GetLayers() {
+		id := l.GetLayerId()
+		if _, ok := layers[id]; ok && id != "" {
+			again(KindLayer, id, i)
+			continue
+		}
+		layers[id] = struct{}{}
+		if old := prev.layers.get(id); old == nil || !same(old.source, l) {
+			c.Layers = append(c.Layers, l)
+		}
+	}
+	for l := range prev.layers.values() {
+		if _, ok := layers[l.id]; !ok {
+			c.DeletedLayers = append(c.DeletedLayers, l.id)
+		}
+	}
+
+	experiments := make(map[int32]struct{}, len(snapshot.GetExperiments()))
+	for i, e := range snapshot.GetExperiments() {
+		eid := e.GetEid()
+		if _, ok := experiments[eid]; ok && eid != 0 {
+			again(KindExperiment, fmt.Sprint(eid), i)
+			continue
+		}
+		experiments[eid] = struct{}{}
+		if old := prev.experiments.get(eid); old == nil || !same(old.source, e) {
+			c.Experiments = append(c.Experiments, e)
+		}
+	}
+	for e := range prev.experiments.values() {
+		if _, ok := experiments[e.eid]; !ok {
+			c.DeletedExperiments = append(c.DeletedExperiments, e.eid)
+		}
+	}
+
+	fields := make(map[string]struct{}, len(snapshot.GetFields()))
+	for i, f := range snapshot.GetFields() {
+		name := f.GetName()
+		if _, ok := fields[name]; ok && name != "" {
+			again(KindField, name, i)
+			continue
+		}
+		fields[name] = struct{}{}
+		if old := prev.fields[name]; old == nil || !same(old.source, f) {
+			c.Fields = append(c.Fields, f)
+		}
+	}
+	for name := range prev.fields {
+		if _, ok := fields[name]; !ok {
+			c.DeletedFields = append(c.DeletedFields, name)
+		}
+	}
+	return c, repeated
+}
+
+// same compares by pointer first: a message that is equal to itself only by
+// content was read again.
+func same[M interface {
+	comparable
+	proto.Message
+}](a, b M) bool {
+	return a == b || proto.Equal(a, b)
+}
+
+// locate turns the places in a Change that faults have into places in the
+// snapshot that the change was made from.
+func locate(faults Faults, snapshot *configv1.Snapshot) {
+	for i := range faults {
+		f := &faults[i]
+		if f.ID == "" {
+			continue
+		}
+		switch f.Kind {
+		case KindLayer:
+			f.Index = slices.IndexFunc(snapshot.GetLayers(), func(l *configv1.Layer) bool { return l.GetLayerId() == f.ID })
+		case KindExperiment:
+			f.Index = slices.IndexFunc(snapshot.GetExperiments(), func(e *configv1.Experiment) bool { return fmt.Sprint(e.GetEid()) == f.ID })
+		case KindField:
+			f.Index = slices.IndexFunc(snapshot.GetFields(), func(d *configv1.Field) bool { return d.GetName() == f.ID })
+		}
+	}
+}
+
+// report collects the faults of one resource.
+type report struct {
+	faults *Faults
+	kind   Kind
+	id     string
+	index  int
+}
+
+func (r report) fault(path, problem string, args ...any) {
+	*r.faults = append(*r.faults, Fault{
+		Kind: r.kind, ID: r.id, Index: r.index, Path: path, Problem: fmt.Sprintf(problem, args...),
+	})
+}
+
+func (r report) name(path, name string) {
+	switch {
+	case name == "":
+		r.fault(path, "is missing")
+	case len(name) > MaxNameBytes:
+		r.fault(path, "is %d bytes long, at most %d are allowed", len(name), MaxNameBytes)
+	case !utf8.ValidString(name):
+		r.fault(path, "is not valid UTF-8")
+	}
+}
+
+// readLayer compiles what a layer says by itself.
+func (b *builder) readLayer(src *configv1.Layer, index int) *layer {
+	rep := report{&b.faults, KindLayer, src.GetLayerId(), index}
+	rep.name("layer_id", src.GetLayerId())
+	rep.name("hash_key", src.GetHashKey())
+	rep.name("salt", src.GetSalt())
+	if src.GetService() != "" {
+		rep.name("service", src.GetService())
+	}
+	l := &layer{
+		id: src.GetLayerId(), priority: src.GetPriority(), enabled: src.GetEnabled(),
+		hashKey: b.symbol(src.GetHashKey()), hashName: src.GetHashKey(),
+		salt: newSalt(src.GetSalt()), source: src,
+	}
+	if len(src.GetRanges()) > MaxRanges {
+		rep.fault("ranges", "are %d, at most %d are allowed", len(src.GetRanges()), MaxRanges)
+		return l
+	}
+	for i, r := range src.GetRanges() {
+		l.ranges = append(l.ranges, slotRange{start: r.GetStart(), end: r.GetEnd(), vid: r.GetVid(), index: i})
+		path := fmt.Sprintf("ranges[%d]", i)
+		switch {
+		case r.GetStart() < 0 || r.GetStart() >= Slots:
+			rep.fault(path+".start", "is %d, want 0 to %d", r.GetStart(), Slots-1)
+		case r.GetEnd() <= r.GetStart() || r.GetEnd() > Slots:
+			rep.fault(path+".end", "is %d, want %d to %d: start is included, end is not", r.GetEnd(), r.GetStart()+1, Slots)
+		}
+		if r.GetVid() < 1 {
+			rep.fault(path+".vid", "is %d, want at least 1", r.GetVid())
+		}
+	}
+	slices.SortStableFunc(l.ranges, func(a, b slotRange) int { return int(a.start) - int(b.start) })
+	for i := 1; i < len(l.ranges); i++ {
+		if a, b := l.ranges[i-1], l.ranges[i]; b.start < a.end && b.start < b.end {
+			rep.fault(fmt.Sprintf("ranges[%d]", b.index), "slots [%d, %d) overlap ranges[%d], which has [%d, %d)",
+				b.start, b.end, a.index, a.start, a.end)
+		}
+	}
+	return l
+}
+
+// readExperiment compiles what an experiment says by itself.
+func (b *builder) readExperiment(src *configv1.Experiment, index int) *experiment {
+	rep := report{&b.faults, KindExperiment, "", index}
+	if src.GetEid() < 1 {
+		rep.fault("eid", "is %d, want at least 1", src.GetEid())
+	} else {
+		rep.id = fmt.Sprint(src.GetEid())
+	}
+	rep.name("service", src.GetService())
+	e := &experiment{
+		eid: src.GetEid(), service: b.symbol(src.GetService()), serviceName: src.GetService(), source: src,
+	}
+	if src.GetRule() != nil {
+		c := ruleCompiler{report: rep, builder: b}
+		c.compile("rule", src.GetRule(), 1)
+		e.rule = slices.Clip(c.rule)
+	}
+	switch n := len(src.GetVariants()); {
+	case n == 0:
+		rep.fault("variants", "are missing: want at least one")
+	case n > MaxVariants:
+		rep.fault("variants", "are %d, at most %d are allowed", n, MaxVariants)
+		return e
+	}
+	for i, v := range src.GetVariants() {
+		path := fmt.Sprintf("variants[%d]", i)
+		if v.GetVid() < 1 {
+			rep.fault(path+".vid", "is %d, want at least 1", v.GetVid())
+		}
+		params, errs := parseParams(v.GetParamsJson())
+		for _, err := range errs {
+			rep.fault(joinPath(path+".params", err.path), "%s", err.problem)
+		}
+		e.variants = append(e.variants, &variant{vid: v.GetVid(), experiment: e, params: params})
+	}
+	return e
+}
+
+// readField compiles the declaration of a field.
+func (b *builder) readField(src *configv1.Field, index int) *field {
+	rep := report{&b.faults, KindField, src.GetName(), index}
+	rep.name("name", src.GetName())
+	typ := FieldType(src.GetType())
+	if typ < StringField || typ > SemverField {
+		rep.fault("type", "is unknown, want string, int, float, bool or semver")
+		typ = StringField
+	}
+	return &field{typ: typ, source: src}
+}
+
+// ruleCompiler flattens one rule.
+type ruleCompiler struct {
+	report
+	builder *builder
+	rule    rule
+}
+
+// compile appends a node and all below it. It returns false once the rule as a
+// whole is refused.
+func (c *ruleCompiler) compile(path string, src *configv1.Rule, depth int) bool {
+	if depth > MaxRuleDepth {
+		c.fault("rule", "is nested deeper than %d levels", MaxRuleDepth)
+		return false
+	}
+	if len(c.rule) == MaxRuleNodes {
+		c.fault("rule", "has more than %d nodes", MaxRuleNodes)
+		return false
+	}
+	at := len(c.rule)
+	op := Operator(src.GetOp())
+	c.rule = append(c.rule, ruleNode{op: op})
+	switch {
+	case op < And || op > NotLike:
+		c.fault(path, "has an unknown operator")
+	case op <= Not:
+		if !c.children(path, op, src, depth) {
+			return false
+		}
+	default:
+		if len(src.GetChildren()) > 0 {
+			c.fault(path, "is a condition and can have no children")
+		}
+		c.condition(path, &c.rule[at], src)
+	}
+	c.rule[at].end = int32(len(c.rule))
+	return true
+}
+
+func (c *ruleCompiler) children(path string, op Operator, src *configv1.Rule, depth int) bool {
+	if src.GetField() != "" || len(src.GetValues()) > 0 {
+		c.fault(path, "is %s and can have no field and no values", op)
+	}
+	children := src.GetChildren()
+	switch {
+	case op == Not && len(children) != 1:
+		c.fault(path, "is not and has %d children, want exactly one", len(children))
+	case len(children) == 0:
+		c.fault(path, "is %s and has no children, want at least one", op)
+	}
+	for i, child := range children {
+		below := fmt.Sprintf("%s.children[%d]", path, i)
+		if op == Not {
+			below = path + ".child"
+		}
+		if !c.compile(below, child, depth+1) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *ruleCompiler) condition(path string, node *ruleNode, src *configv1.Rule) {
+	c.name(path+".field", src.GetField())
+	values := src.GetValues()
+	switch n := len(values); {
+	case n == 0:
+		c.fault(path+".values", "are missing")
+		return
+	case n > 1 && node.op != In && node.op != NotIn:
+		c.fault(path+".values", "are %d, %s takes exactly one", n, node.op)
+		return
+	case n > MaxValues:
+		c.fault(path+".values", "are %d, at most %d are allowed", n, MaxValues)
+		return
+	}
+	node.field = c.builder.symbol(src.GetField())
+	declared := c.builder.next.fields[src.GetField()]
+	if declared != nil {
+		node.typ = declared.typ
+	} else if node.typ = inferType(values); node.typ == 0 {
+		c.fault(path+".values", "are of different types, and the field is not declared")
+		return
+	}
+	ordered := node.op >= Gt && node.op <= Lte
+	pattern := node.op == Like || node.op == NotLike
+	if ordered && node.typ == BoolField || pattern && node.typ != StringField {
+		c.fault(path+".op", "is %s, which a %s field can not be compared by", node.op, node.typ)
+		return
+	}
+	node.operand = &operand{name: src.GetField()}
+	ok := true
+	for i, v := range values {
+		if problem := node.add(v); problem != "" {
+			c.fault(fmt.Sprintf("%s.values[%d]", path, i), "%s", problem)
+			ok = false
+		}
+	}
+	if ok {
+		node.index()
+	}
+}
+
+// inferType returns the type of an undeclared field, 0 for mixed values.
+func inferType(values []*configv1.Value) FieldType {
+	var typ FieldType
+	for _, v := range values {
+		var t FieldType
+		switch kind := v.GetKind().(type) {
+		case *configv1.Value_StringValue:
+			t = StringField
+		case *configv1.Value_BoolValue:
+			t = BoolField
+		case *configv1.Value_NumberValue:
+			t = FloatField
+			if isSafeInteger(kind.NumberValue) {
+				t = IntField
+			}
+		default:
+			return 0
+		}
+		switch {
+		case typ == 0 || typ == t:
+			typ = t
+		case typ+t == IntField+FloatField:
+			typ = FloatField
+		default:
+			return 0
+		}
+	}
+	return typ
+}
+
+// add adds a value to compare with, which must be of the node's type. It
+// returns what is wrong with it.
+func (n *ruleNode) add(src *configv1.Value) (problem string) {
+	var v Value
+	switch kind := src.GetKind().(type) {
+	case *configv1.Value_StringValue:
+		v = StringValue(kind.StringValue)
+		if len(v.text) > MaxValueBytes {
+			return fmt.Sprintf("is %d bytes long, at most %d are allowed", len(v.text), MaxValueBytes)
+		}
+		if !utf8.ValidString(v.text) {
+			return "is not valid UTF-8"
+		}
+	case *configv1.Value_BoolValue:
+		v = BoolValue(kind.BoolValue)
+	case *configv1.Value_NumberValue:
+		v = NumberValue(kind.NumberValue)
+	}
+	o := n.operand
+	o.values = append(o.values, v)
+	ok := false
+	switch n.typ {
+	case StringField:
+		ok = v.kind == String
+		n.text = v.text
+	case IntField:
+		ok = v.kind == Number && isSafeInteger(v.number)
+		n.number = v.number
+	case FloatField:
+		ok = v.kind == Number && isFinite(v.number)
+		n.number = v.number
+	case BoolField:
+		ok = v.kind == Bool
+		n.number = v.number
+	case SemverField:
+		var version semver
+		if version, ok = parseSemver(v.text); v.kind == String && ok {
+			o.semvers = append(o.semvers, version)
+		}
+	}
+	if ok {
+		return ""
+	}
+	return fmt.Sprintf("is %s, which is no %s", clip(string(v.AppendJSON(nil))), n.typ)
+}
+
+// index prepares the values for the way in which they are compared.
+func (n *ruleNode) index() {
+	o := n.operand
+	o.values = slices.Clip(o.values)
+	slices.SortFunc(o.semvers, semver.compare)
+	switch {
+	case n.op == Like || n.op == NotLike:
+		o.pattern = newPattern(n.text)
+	case n.op != In && n.op != NotIn || n.typ == SemverField:
+	case n.typ == StringField:
+		o.texts = make(map[string]struct{}, len(o.values))
+		for _, v := range o.values {
+			o.texts[v.text] = struct{}{}
+		}
+	default:
+		o.numbers = make(map[float64]struct{}, len(o.values))
+		for _, v := range o.values {
+			o.numbers[v.number] = struct{}{}
+		}
+	}
+}
+
+func compareLayers(a, b *layer) int {
+	switch {
+	case a.priority > b.priority:
+		return -1
+	case a.priority < b.priority:
+		return 1
+	default:
+		return strings.Compare(a.id, b.id)
+	}
+}

@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind is a kind of resource in a configuration.
+type Kind string
+
+// The kinds of resources.
+const (
+	KindLayer      Kind = "layer"
+	KindExperiment Kind = "experiment"
+	KindField      Kind = "field"
+)
+
+// Fault is one reason why a configuration is refused.
+type Fault struct {
+	// Kind and ID name the resource at fault; ID is empty if it has none.
+	Kind Kind
+	ID   string
+	// Index is the resource's place in the list that it was given in.
+	Index int
+	// Path leads from the resource to the value at fault, such as
+	// "ranges[1].end". It is empty where the resource as a whole is at fault.
+	Path string
+	// Problem says what is wrong there, and what would be right.
+	Problem string
+}
+
+func (f Fault) String() string {
+	var b strings.Builder
+	b.WriteString(string(f.Kind))
+	b.WriteByte(' ')
+	if f.ID != "" {
+		b.WriteString(f.ID)
+	} else {
+		fmt.Fprintf(&b, "at index %d", f.Index)
+	}
+	if f.Path != "" {
+		b.WriteString(": ")
+		b.WriteString(f.Path)
+	}
+	b.WriteString(": ")
+	b.WriteString(f.Problem)
+	return b.String()
+}
+
+// Faults is the error of a refused configuration: every fault found, at least
+// one.
+type Faults []Fault
+
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = fault.String()
+	}
+	return strings.Join(lines, "\n")
+}

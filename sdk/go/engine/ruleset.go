@@ -1,0 +1,367 @@
+package engine
+
+import (
+	"math/bits"
+	"slices"
+	"sync"
+)
+
+// Ruleset is a compiled configuration. It never changes, and any number of
+// goroutines may use it at once. A nil *Ruleset is an empty configuration.
+type Ruleset struct {
+	revision    int64
+	layers      table[string, *layer]
+	experiments table[int32, *experiment]
+	variants    table[int32, *variant] // by vid
+	homes       table[int32, string]   // the layer that an experiment lives in
+	services    table[symbol, *service]
+	fields      map[string]*field
+	symbols     *symbols
+	// fullSymbols is how many symbols there were when everything was compiled
+	// last.
+	fullSymbols int
+	shared      *shared
+}
+
+// shared is what a Ruleset and those made from it use together.
+type shared struct {
+	cache   cache
+	workers sync.Pool // of *worker
+}
+
+// service lists the layers that have a variant of it, in order of evaluation.
+type service struct {
+	name   symbol
+	layers []*layer
+}
+
+type layer struct {
+	id       string
+	priority int32
+	enabled  bool
+	hashKey  symbol
+	hashName string
+	salt     salt
+	// Segment i is the slots from ends[i-1] (or 0) to ends[i]; matches[i] is
+	// nil where it is free. The last segment ends at 10,000.
+	ends     []uint16
+	matches  []*match
+	services []symbol
+	ranges   []slotRange
+	source   *layerSource
+}
+
+// slotRange is a range of a layer; ranges are sorted by their start.
+type slotRange struct {
+	start, end, vid int32
+	index           int // in the source
+}
+
+// match is a variant in its layer: what an evaluation finds for a slot.
+type match struct {
+	layer      *layer
+	experiment *experiment
+	variant    *variant
+	hash       uint64
+}
+
+type experiment struct {
+	eid         int32
+	service     symbol
+	serviceName string
+	rule        rule // empty for none
+	variants    []*variant
+	source      *experimentSource
+}
+
+type variant struct {
+	vid        int32
+	experiment *experiment
+	params     *object
+}
+
+type field struct {
+	typ    FieldType
+	source *fieldSource
+}
+
+// Result is what one service gets. It is shared by all who got the same
+// combination of variants: read it only.
+type Result struct {
+	// Parameters is the text of the merged JSON object, without white space.
+	Parameters string
+	// VIDs are the matched variants, highest priority first.
+	VIDs []int32
+	// MatchedLayers are their layers, in the same order.
+	MatchedLayers []string
+}
+
+// noMatch is the result where nothing matched. Its lists are empty, not nil.
+func noMatch() *Result { return &emptyResult }
+
+var emptyResult = Result{Parameters: "{}", VIDs: []int32{}, MatchedLayers: []string{}}
+
+// Meter measures the evaluations that it is passed to. The engine has no clock
+// of its own. A Meter is used by one goroutine at a time.
+type Meter struct {
+	// Now returns a monotonic time in nanoseconds. If nil, only counts are
+	// taken.
+	Now func() int64
+	// Rules is how many rules were evaluated, RuleNanos the time it took.
+	Rules     int
+	RuleNanos int64
+	// Merges is how many results had to be merged, as they were not at hand
+	// from before, MergeNanos the time it took.
+	Merges     int
+	MergeNanos int64
+}
+
+// Revision returns the revision that the configuration was given.
+func (r *Ruleset) Revision() int64 {
+	if r == nil {
+		return 0
+	}
+	return r.revision
+}
+
+// Layers returns how many layers there are.
+func (r *Ruleset) Layers() int {
+	if r == nil {
+		return 0
+	}
+	return r.layers.size
+}
+
+// Experiments returns how many experiments there are.
+func (r *Ruleset) Experiments() int {
+	if r == nil {
+		return 0
+	}
+	return r.experiments.size
+}
+
+// LayerIDs returns the ids of all layers in order of evaluation: by priority
+// from high to low, then by id in byte order. The caller owns the slice.
+func (r *Ruleset) LayerIDs() []string {
+	if r == nil {
+		return nil
+	}
+	layers := slices.SortedFunc(r.layers.values(), compareLayers)
+	ids := make([]string, len(layers))
+	for i, l := range layers {
+		ids[i] = l.id
+	}
+	return ids
+}
+
+// Evaluate returns what a service gets in a context. If layers is not empty,
+// only layers named in it take part. The meter may be nil. The result is never
+// nil and is shared: read it only.
+//
+// A combination of variants that was seen lately costs no allocation.
+func (r *Ruleset) Evaluate(service string, ctx Context, layers []string, meter *Meter) *Result {
+	s := r.service(service)
+	if s == nil {
+		return noMatch()
+	}
+	w := r.worker(ctx)
+	only := newSelection(layers)
+	hash := uint64(0)
+	for _, l := range s.layers {
+		if !only.has(l.id) {
+			continue
+		}
+		d := w.decide(l, s, meter)
+		if d.outcome != Matched {
+			continue
+		}
+		w.matches = append(w.matches, d.match)
+		hash = bits.RotateLeft64(hash^d.match.hash, 23) * prime1
+	}
+	result := noMatch()
+	if len(w.matches) > 0 {
+		result = r.result(w, hash, meter)
+	}
+	r.release(w)
+	return result
+}
+
+func (r *Ruleset) service(name string) *service {
+	if r == nil {
+		return nil
+	}
+	y, ok := r.symbols.of[name]
+	if !ok {
+		return nil
+	}
+	return r.services.get(y)
+}
+
+// decision is what came of one layer. What its outcome comes before is not set.
+type decision struct {
+	outcome Outcome
+	slot    int32
+	segment int32
+	match   *match
+}
+
+// decide finds out whether a layer matches for a service. It is the one place
+// where that is decided, for evaluations and explanations alike.
+func (w *worker) decide(l *layer, s *service, meter *Meter) decision {
+	if !l.enabled {
+		return decision{outcome: Disabled}
+	}
+	key := w.hashKey(l.hashKey)
+	if key == nil {
+		return decision{outcome: NoKey}
+	}
+	d := decision{slot: int32(l.salt.slot(key))}
+	d.segment = l.segment(uint16(d.slot))
+	d.match = l.matches[d.segment]
+	switch {
+	case d.match == nil:
+		d.outcome = FreeSlot
+	case d.match.experiment.service != s.name:
+		d.outcome = OtherService
+	default:
+		d.outcome = w.admit(d.match.experiment.rule, meter)
+	}
+	return d
+}
+
+// segment returns the index of the segment that a slot lies in.
+func (l *layer) segment(slot uint16) int32 {
+	const few = 8 // up to here counting is faster than halving
+	if len(l.ends) <= few {
+		n := int32(0)
+		for _, end := range l.ends {
+			if slot >= end {
+				n++
+			}
+		}
+		return n
+	}
+	i, found := slices.BinarySearch(l.ends, slot)
+	if found {
+		i++
+	}
+	return int32(i)
+}
+
+func (w *worker) admit(r rule, meter *Meter) Outcome {
+	if len(r) == 0 {
+		return Matched
+	}
+	var truth Truth
+	if meter == nil {
+		truth = r.eval(0, &w.inputs, nil)
+	} else {
+		truth = meter.rule(r, &w.inputs)
+	}
+	switch truth {
+	case True:
+		return Matched
+	case False:
+		return RuleFalse
+	default:
+		return RuleUnknown
+	}
+}
+
+func (m *Meter) rule(r rule, in *inputs) Truth {
+	m.Rules++
+	if m.Now == nil {
+		return r.eval(0, in, nil)
+	}
+	start := m.Now()
+	truth := r.eval(0, in, nil)
+	m.RuleNanos += m.Now() - start
+	return truth
+}
+
+// result returns the result of w's matches, merging them if it is not at hand.
+func (r *Ruleset) result(w *worker, hash uint64, meter *Meter) *Result {
+	cache := &r.shared.cache
+	if result := cache.get(hash, w.matches); result != nil {
+		return result
+	}
+	if meter != nil {
+		meter.Merges++
+		if meter.Now != nil {
+			start := meter.Now()
+			defer func() { meter.MergeNanos += meter.Now() - start }()
+		}
+	}
+	result := w.merge()
+	cache.put(hash, w.matches, result)
+	return result
+}
+
+// worker is the memory of one evaluation, kept for the next one.
+type worker struct {
+	inputs
+	matches []*match
+	merger  merger
+}
+
+func (w *worker) merge() *Result {
+	result := &Result{
+		VIDs:          make([]int32, len(w.matches)),
+		MatchedLayers: make([]string, len(w.matches)),
+	}
+	m := &w.merger
+	for i, match := range w.matches {
+		result.VIDs[i] = match.variant.vid
+		result.MatchedLayers[i] = match.layer.id
+		m.inputs = append(m.inputs, contributor{match.variant.params, int32(i)})
+	}
+	m.out = m.out[:0]
+	m.merge(0)
+	result.Parameters = string(m.out)
+	return result
+}
+
+func (r *Ruleset) worker(ctx Context) *worker {
+	w, ok := r.shared.workers.Get().(*worker)
+	if !ok {
+		w = &worker{}
+	}
+	w.bind(r.symbols, ctx)
+	return w
+}
+
+func (r *Ruleset) release(w *worker) {
+	w.inputs.release(r.symbols)
+	w.matches = pop(w.matches, 0)
+	r.shared.workers.Put(w)
+}
+
+// selection is the layers that a request names; the zero selection is all.
+type selection struct {
+	few  []string
+	many map[string]struct{}
+}
+
+func newSelection(names []string) selection {
+	const few = 16 // up to here comparing is cheaper than making a map
+	if len(names) <= few {
+		return selection{few: names}
+	}
+	many := make(map[string]struct{}, len(names))
+	for _, name := range names {
+		many[name] = struct{}{}
+	}
+	return selection{many: many}
+}
+
+func (s selection) has(id string) bool {
+	switch {
+	case s.many != nil:
+		_, ok := s.many[id]
+		return ok
+	case len(s.few) > 0:
+		return slices.Contains(s.few, id)
+	default:
+		return true
+	}
+}

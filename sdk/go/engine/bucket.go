@@ -45,47 +45,69 @@ const (
 	prime5 uint64 = 2870177450012600261
 )
 
-// shortInput is the longest salt, separator and key, in bytes, that are hashed
-// without a copy. Longer ones are rare and go through the library.
-const shortInput = 192
+// Limits of what is hashed without a copy, in bytes. Longer salts and keys are
+// rare and go through the library.
+const (
+	shortSalt = 39 // with its separator, four words and a tail
+	shortKey  = 128
+)
 
-// paddedKey is a key text between zero bytes, so that words of 8 bytes can be
-// read from it at any of the eight alignments that salts give it. Keys longer
-// than shortInput are kept in text alone.
+// paddedKey is a key text cut into words of 8 bytes, at each of the alignments
+// that salts give it. Each alignment is cut when a salt first asks for it.
 type paddedKey struct {
-	text string
-	buf  [8 + shortInput + 8]byte
+	text    string
+	padded  [8 + shortKey + 8]byte // the text between zero bytes
+	aligned [8][shortKey/8 + 1]uint64
+	cut     [8]bool // which of aligned are made
 }
 
 func (k *paddedKey) set(text string) {
 	k.text = text
-	if len(text) > shortInput {
+	k.cut = [8]bool{}
+	if len(text) > shortKey {
 		return
 	}
-	n := 8 + copy(k.buf[8:], text)
-	binary.LittleEndian.PutUint64(k.buf[n:], 0)
+	n := 8 + copy(k.padded[8:], text)
+	binary.LittleEndian.PutUint64(k.padded[n:], 0)
+}
+
+// words returns the words of t zero bytes followed by the key, the last one
+// filled up with zeros.
+func (k *paddedKey) words(t int) *[shortKey/8 + 1]uint64 {
+	words := &k.aligned[t&7]
+	if !k.cut[t&7] {
+		k.cut[t&7] = true
+		for i := range words {
+			from := 8 - t&7 + 8*i
+			if from >= 8+len(k.text) {
+				break
+			}
+			words[i] = binary.LittleEndian.Uint64(k.padded[from:])
+		}
+	}
+	return words
 }
 
 // salt is a layer's salt and separator, cut into words when it is compiled.
-// Keys then follow it in the hash without being joined to it in memory: the
-// hash of 1,000 layers reads the key 1,000 times but never copies it.
+// Keys follow it in the hash without being joined to it in memory, so that a
+// thousand layers hash one user without copying the key once.
 type salt struct {
 	text  string
-	words []uint64 // the whole words of text || 0x00
-	tail  uint64   // the bytes after them, the first one lowest
-	bytes int      // len(text) + 1
+	words [4]uint64 // the whole words of text || 0x00
+	whole int       // how many they are; more than 4 for a long salt
+	tail  uint64    // the bytes after them, the first one lowest
+	bytes int       // len(text) + 1
 }
 
 func newSalt(text string) salt {
-	var padded [8]byte
-	joined := text + "\x00"
-	whole := len(joined) / 8
-	s := salt{text: text, bytes: len(joined), words: make([]uint64, whole)}
-	for i := range s.words {
-		s.words[i] = binary.LittleEndian.Uint64([]byte(joined[8*i:]))
+	joined := append([]byte(text), 0)
+	s := salt{text: text, bytes: len(joined), whole: len(joined) / 8}
+	for i := range min(s.whole, len(s.words)) {
+		s.words[i] = binary.LittleEndian.Uint64(joined[8*i:])
 	}
-	copy(padded[:], joined[8*whole:])
-	s.tail = binary.LittleEndian.Uint64(padded[:])
+	var tail [8]byte
+	copy(tail[:], joined[8*s.whole:])
+	s.tail = binary.LittleEndian.Uint64(tail[:])
 	return s
 }
 
@@ -96,36 +118,21 @@ func (s *salt) slot(k *paddedKey) uint16 {
 // hash is XXH64 of s.text || 0x00 || k.text with seed 0.
 func (s *salt) hash(k *paddedKey) uint64 {
 	n := s.bytes + len(k.text)
-	if n > shortInput {
+	if s.whole > len(s.words) || len(k.text) > shortKey {
 		return hashLong(s.text, k.text)
 	}
-	var words [shortInput/8 + 1]uint64
-	at := copy(words[:], s.words)
-	// Where the tail has t bytes, key words begin t bytes before the key, in
-	// its padding: their low t bytes are zero for the first one.
-	for from := 8 - (s.bytes & 7); from < 8+len(k.text); from += 8 {
-		words[at] = binary.LittleEndian.Uint64(k.buf[from : from+8])
-		at++
-	}
-	words[len(s.words)] |= s.tail
-	return hashWords(&words, n)
-}
-
-// hashWords is XXH64 with seed 0 of the first n bytes of words, which are read
-// as little-endian; what follows them in the last word is zero.
-func hashWords(words *[shortInput/8 + 1]uint64, n int) uint64 {
-	var h uint64
-	rest := words[:]
+	cut := k.words(s.bytes)
+	h, at, left := prime5, 0, n
 	if n >= 32 {
 		v1, v2, v3, v4 := prime1, prime2, uint64(0), uint64(0)
 		v1 += prime2 // not a constant expression: it wraps around
 		v4 -= prime1
-		for range n / 32 {
-			v1 = round(v1, rest[0])
-			v2 = round(v2, rest[1])
-			v3 = round(v3, rest[2])
-			v4 = round(v4, rest[3])
-			rest = rest[4:]
+		for ; left >= 32; left -= 32 {
+			v1 = round(v1, s.word(cut, at))
+			v2 = round(v2, s.word(cut, at+1))
+			v3 = round(v3, s.word(cut, at+2))
+			v4 = round(v4, s.word(cut, at+3))
+			at += 4
 		}
 		h = bits.RotateLeft64(v1, 1) + bits.RotateLeft64(v2, 7) +
 			bits.RotateLeft64(v3, 12) + bits.RotateLeft64(v4, 18)
@@ -133,17 +140,39 @@ func hashWords(words *[shortInput/8 + 1]uint64, n int) uint64 {
 		h = mergeRound(h, v2)
 		h = mergeRound(h, v3)
 		h = mergeRound(h, v4)
-	} else {
-		h = prime5
 	}
 	h += uint64(n)
-	left := n & 31
 	for ; left >= 8; left -= 8 {
-		h ^= round(0, rest[0])
+		h ^= round(0, s.word(cut, at))
 		h = bits.RotateLeft64(h, 27)*prime1 + prime4
-		rest = rest[1:]
+		at++
 	}
-	word := rest[0]
+	if left > 0 {
+		h = hashTail(h, s.word(cut, at), left)
+	}
+	h ^= h >> 33
+	h *= prime2
+	h ^= h >> 29
+	h *= prime3
+	h ^= h >> 32
+	return h
+}
+
+// word returns word i of the salt followed by the key, where they meet made of
+// both.
+func (s *salt) word(cut *[shortKey/8 + 1]uint64, i int) uint64 {
+	switch {
+	case i > s.whole:
+		return cut[i-s.whole]
+	case i < s.whole:
+		return s.words[i&3]
+	default:
+		return cut[0] | s.tail
+	}
+}
+
+// hashTail adds the last 1 to 7 bytes.
+func hashTail(h, word uint64, left int) uint64 {
 	if left >= 4 {
 		h ^= (word & 0xffff_ffff) * prime1
 		h = bits.RotateLeft64(h, 23)*prime2 + prime3
@@ -155,11 +184,6 @@ func hashWords(words *[shortInput/8 + 1]uint64, n int) uint64 {
 		h = bits.RotateLeft64(h, 11) * prime1
 		word >>= 8
 	}
-	h ^= h >> 33
-	h *= prime2
-	h ^= h >> 29
-	h *= prime3
-	h ^= h >> 32
 	return h
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -61,14 +62,13 @@ func Compile(prev *Ruleset, snapshot *configv1.Snapshot) (*Ruleset, error) {
 	if prev == nil || prev.hasStaleSymbols() {
 		prev = newRuleset()
 	}
-	change, repeated := difference(prev, snapshot)
-	next, faults := prev.apply(change)
-	faults = append(repeated, faults...)
-	if len(faults) == 0 {
+	d := difference(prev, snapshot)
+	next, faults := prev.apply(d.Change)
+	if len(faults)+len(d.repeated) == 0 {
 		return next, nil
 	}
-	locate(faults, snapshot)
-	return nil, faults
+	d.locate(faults, snapshot)
+	return nil, append(d.repeated, faults...)
 }
 
 // Apply returns the configuration with a change made to it, in time that
@@ -121,68 +121,88 @@ func (r *Ruleset) hasStaleSymbols() bool {
 	return len(r.symbols.names) > 2*r.fullSymbols+slack
 }
 
-// difference returns what leads from prev to a snapshot. Where a resource
-// stands twice in the snapshot the first one counts, and the others are faults.
-func difference(prev *Ruleset, snapshot *configv1.Snapshot) (c Change, repeated Faults) {
-	c.Revision = snapshot.GetRevision()
-	again := func(kind Kind, id string, i int) {
-		repeated = append(repeated, Fault{Kind: kind, ID: id, Index: i, Problem: "stands twice: the id must be unique"})
-	}
+// delta is the Change that leads to a snapshot.
+type delta struct {
+	Change
+	// Where the changed resources stand in the snapshot.
+	layersAt, experimentsAt, fieldsAt []int
+	// repeated are the resources that stand twice in the snapshot: the first
+	// one counts, the others are faults.
+	repeated Faults
+}
+
+func difference(prev *Ruleset, snapshot *configv1.Snapshot) *delta {
+	d := &delta{Change: Change{Revision: snapshot.GetRevision()}}
 
 	layers := make(map[string]struct{}, len(snapshot.GetLayers()))
 	for i, l := range snapshot.GetLayers() {
 		id := l.GetLayerId()
-		if _, ok := layers[id]; ok && id != "" {
-			again(KindLayer, id, i)
+		if d.stands(layers, KindLayer, id, i) {
 			continue
 		}
-		layers[id] = struct{}{}
 		if old := prev.layers.get(id); old == nil || !same(old.source, l) {
-			c.Layers = append(c.Layers, l)
+			d.Layers, d.layersAt = append(d.Layers, l), append(d.layersAt, i)
 		}
 	}
 	for l := range prev.layers.values() {
 		if _, ok := layers[l.id]; !ok {
-			c.DeletedLayers = append(c.DeletedLayers, l.id)
+			d.DeletedLayers = append(d.DeletedLayers, l.id)
 		}
 	}
 
-	experiments := make(map[int32]struct{}, len(snapshot.GetExperiments()))
+	experiments := make(map[string]struct{}, len(snapshot.GetExperiments()))
 	for i, e := range snapshot.GetExperiments() {
 		eid := e.GetEid()
-		if _, ok := experiments[eid]; ok && eid != 0 {
-			again(KindExperiment, fmt.Sprint(eid), i)
+		if d.stands(experiments, KindExperiment, eidText(eid), i) {
 			continue
 		}
-		experiments[eid] = struct{}{}
 		if old := prev.experiments.get(eid); old == nil || !same(old.source, e) {
-			c.Experiments = append(c.Experiments, e)
+			d.Experiments, d.experimentsAt = append(d.Experiments, e), append(d.experimentsAt, i)
 		}
 	}
 	for e := range prev.experiments.values() {
-		if _, ok := experiments[e.eid]; !ok {
-			c.DeletedExperiments = append(c.DeletedExperiments, e.eid)
+		if _, ok := experiments[eidText(e.eid)]; !ok {
+			d.DeletedExperiments = append(d.DeletedExperiments, e.eid)
 		}
 	}
 
 	fields := make(map[string]struct{}, len(snapshot.GetFields()))
 	for i, f := range snapshot.GetFields() {
 		name := f.GetName()
-		if _, ok := fields[name]; ok && name != "" {
-			again(KindField, name, i)
+		if d.stands(fields, KindField, name, i) {
 			continue
 		}
-		fields[name] = struct{}{}
 		if old := prev.fields[name]; old == nil || !same(old.source, f) {
-			c.Fields = append(c.Fields, f)
+			d.Fields, d.fieldsAt = append(d.Fields, f), append(d.fieldsAt, i)
 		}
 	}
 	for name := range prev.fields {
 		if _, ok := fields[name]; !ok {
-			c.DeletedFields = append(c.DeletedFields, name)
+			d.DeletedFields = append(d.DeletedFields, name)
 		}
 	}
-	return c, repeated
+	return d
+}
+
+// stands notes an id and reports whether it stood in the snapshot before.
+func (d *delta) stands(seen map[string]struct{}, kind Kind, id string, i int) bool {
+	if id == "" {
+		return false // reported as missing, each time
+	}
+	if _, ok := seen[id]; ok {
+		d.repeated = append(d.repeated, Fault{Kind: kind, ID: id, Index: i, Problem: "stands twice: the id must be unique"})
+		return true
+	}
+	seen[id] = struct{}{}
+	return false
+}
+
+// eidText is an eid as the id of a resource: empty for one that can not be.
+func eidText(eid int32) string {
+	if eid < 1 {
+		return ""
+	}
+	return strconv.Itoa(int(eid))
 }
 
 // same compares by pointer first: a message that is equal to itself only by
@@ -194,21 +214,23 @@ func same[M interface {
 	return a == b || proto.Equal(a, b)
 }
 
-// locate turns the places in a Change that faults have into places in the
-// snapshot that the change was made from.
-func locate(faults Faults, snapshot *configv1.Snapshot) {
+// locate gives faults the places of their resources in the snapshot, instead of
+// those in the change.
+func (d *delta) locate(faults Faults, snapshot *configv1.Snapshot) {
 	for i := range faults {
 		f := &faults[i]
-		if f.ID == "" {
-			continue
-		}
-		switch f.Kind {
-		case KindLayer:
+		switch {
+		case f.Index >= 0 && f.Kind == KindLayer:
+			f.Index = d.layersAt[f.Index]
+		case f.Index >= 0 && f.Kind == KindExperiment:
+			f.Index = d.experimentsAt[f.Index]
+		case f.Index >= 0:
+			f.Index = d.fieldsAt[f.Index]
+		// Only layers and experiments are compiled again without a change.
+		case f.Kind == KindLayer:
 			f.Index = slices.IndexFunc(snapshot.GetLayers(), func(l *configv1.Layer) bool { return l.GetLayerId() == f.ID })
-		case KindExperiment:
-			f.Index = slices.IndexFunc(snapshot.GetExperiments(), func(e *configv1.Experiment) bool { return fmt.Sprint(e.GetEid()) == f.ID })
-		case KindField:
-			f.Index = slices.IndexFunc(snapshot.GetFields(), func(d *configv1.Field) bool { return d.GetName() == f.ID })
+		case f.Kind == KindExperiment:
+			f.Index = slices.IndexFunc(snapshot.GetExperiments(), func(e *configv1.Experiment) bool { return eidText(e.GetEid()) == f.ID })
 		}
 	}
 }
@@ -281,20 +303,21 @@ func (b *builder) readLayer(src *configv1.Layer, index int) *layer {
 
 // readExperiment compiles what an experiment says by itself.
 func (b *builder) readExperiment(src *configv1.Experiment, index int) *experiment {
-	rep := report{&b.faults, KindExperiment, "", index}
+	rep := report{&b.faults, KindExperiment, eidText(src.GetEid()), index}
 	if src.GetEid() < 1 {
 		rep.fault("eid", "is %d, want at least 1", src.GetEid())
-	} else {
-		rep.id = fmt.Sprint(src.GetEid())
 	}
 	rep.name("service", src.GetService())
 	e := &experiment{
 		eid: src.GetEid(), service: b.symbol(src.GetService()), serviceName: src.GetService(), source: src,
 	}
 	if src.GetRule() != nil {
-		c := ruleCompiler{report: rep, builder: b}
-		c.compile("rule", src.GetRule(), 1)
-		e.rule = slices.Clip(c.rule)
+		before := len(b.faults)
+		r := ruleReader{report: rep, builder: b}
+		e.rule = r.read("rule", src.GetRule(), 1)
+		if len(b.faults) == before {
+			e.program = newProgram(e.rule, True)
+		}
 	}
 	switch n := len(src.GetVariants()); {
 	case n == 0:
@@ -329,106 +352,94 @@ func (b *builder) readField(src *configv1.Field, index int) *field {
 	return &field{typ: typ, source: src}
 }
 
-// ruleCompiler flattens one rule.
-type ruleCompiler struct {
+// ruleReader reads one rule.
+type ruleReader struct {
 	report
 	builder *builder
-	rule    rule
+	nodes   int
 }
 
-// compile appends a node and all below it. It returns false once the rule as a
-// whole is refused.
-func (c *ruleCompiler) compile(path string, src *configv1.Rule, depth int) bool {
-	if depth > MaxRuleDepth {
-		c.fault("rule", "is nested deeper than %d levels", MaxRuleDepth)
-		return false
-	}
-	if len(c.rule) == MaxRuleNodes {
-		c.fault("rule", "has more than %d nodes", MaxRuleNodes)
-		return false
-	}
-	at := len(c.rule)
-	op := Operator(src.GetOp())
-	c.rule = append(c.rule, ruleNode{op: op})
+// read reads a node and all below it. Where it reports a fault, the node is of
+// no use.
+func (r *ruleReader) read(path string, src *configv1.Rule, depth int) *ruleNode {
+	n := &ruleNode{op: Operator(src.GetOp())}
+	r.nodes++
 	switch {
-	case op < And || op > NotLike:
-		c.fault(path, "has an unknown operator")
-	case op <= Not:
-		if !c.children(path, op, src, depth) {
-			return false
+	case depth > MaxRuleDepth:
+		r.fault(path, "is nested deeper than %d levels", MaxRuleDepth)
+	case r.nodes > MaxRuleNodes:
+		if r.nodes == MaxRuleNodes+1 {
+			r.fault("rule", "has more than %d nodes", MaxRuleNodes)
 		}
+	case n.op < And || n.op > NotLike:
+		r.fault(path, "has an unknown operator")
+	case n.op <= Not:
+		n.children = r.children(path, n.op, src, depth)
 	default:
 		if len(src.GetChildren()) > 0 {
-			c.fault(path, "is a condition and can have no children")
+			r.fault(path, "is a condition and can have no children")
 		}
-		c.condition(path, &c.rule[at], src)
+		n.condition = r.condition(path, n.op, src)
 	}
-	c.rule[at].end = int32(len(c.rule))
-	return true
+	return n
 }
 
-func (c *ruleCompiler) children(path string, op Operator, src *configv1.Rule, depth int) bool {
+func (r *ruleReader) children(path string, op Operator, src *configv1.Rule, depth int) []*ruleNode {
 	if src.GetField() != "" || len(src.GetValues()) > 0 {
-		c.fault(path, "is %s and can have no field and no values", op)
+		r.fault(path, "is %s and can have no field and no values", op)
 	}
-	children := src.GetChildren()
-	switch {
-	case op == Not && len(children) != 1:
-		c.fault(path, "is not and has %d children, want exactly one", len(children))
-	case len(children) == 0:
-		c.fault(path, "is %s and has no children, want at least one", op)
+	switch n := len(src.GetChildren()); {
+	case op == Not && n != 1:
+		r.fault(path, "is not and has %d children, want exactly one", n)
+	case n == 0:
+		r.fault(path, "is %s and has no children, want at least one", op)
 	}
-	for i, child := range children {
+	children := make([]*ruleNode, 0, len(src.GetChildren()))
+	for i, child := range src.GetChildren() {
 		below := fmt.Sprintf("%s.children[%d]", path, i)
 		if op == Not {
 			below = path + ".child"
 		}
-		if !c.compile(below, child, depth+1) {
-			return false
-		}
+		children = append(children, r.read(below, child, depth+1))
 	}
-	return true
+	return children
 }
 
-func (c *ruleCompiler) condition(path string, node *ruleNode, src *configv1.Rule) {
-	c.name(path+".field", src.GetField())
+func (r *ruleReader) condition(path string, op Operator, src *configv1.Rule) *condition {
+	r.name(path+".field", src.GetField())
+	c := &condition{op: op, order: orderOf(op), name: src.GetField()}
 	values := src.GetValues()
 	switch n := len(values); {
 	case n == 0:
-		c.fault(path+".values", "are missing")
-		return
-	case n > 1 && node.op != In && node.op != NotIn:
-		c.fault(path+".values", "are %d, %s takes exactly one", n, node.op)
-		return
+		r.fault(path+".values", "are missing")
+		return c
+	case n > 1 && op != In && op != NotIn:
+		r.fault(path+".values", "are %d, %s takes exactly one", n, op)
+		return c
 	case n > MaxValues:
-		c.fault(path+".values", "are %d, at most %d are allowed", n, MaxValues)
-		return
+		r.fault(path+".values", "are %d, at most %d are allowed", n, MaxValues)
+		return c
 	}
-	node.field = c.builder.symbol(src.GetField())
-	declared := c.builder.next.fields[src.GetField()]
-	if declared != nil {
-		node.typ = declared.typ
-	} else if node.typ = inferType(values); node.typ == 0 {
-		c.fault(path+".values", "are of different types, and the field is not declared")
-		return
+	if declared := r.builder.next.fields[src.GetField()]; declared != nil {
+		c.typ = declared.typ
+	} else if c.typ = inferType(values); c.typ == 0 {
+		r.fault(path+".values", "are of different types, and the field is not declared")
+		return c
 	}
-	ordered := node.op >= Gt && node.op <= Lte
-	pattern := node.op == Like || node.op == NotLike
-	if ordered && node.typ == BoolField || pattern && node.typ != StringField {
-		c.fault(path+".op", "is %s, which a %s field can not be compared by", node.op, node.typ)
-		return
+	ordered := op >= Gt && op <= Lte
+	pattern := op == Like || op == NotLike
+	if ordered && c.typ == BoolField || pattern && c.typ != StringField {
+		r.fault(path+".op", "is %s, which a %s field can not be compared by", op, c.typ)
+		return c
 	}
-	node.operand = &operand{name: src.GetField()}
-	ok := true
 	for i, v := range values {
-		if problem := node.add(v); problem != "" {
-			c.fault(fmt.Sprintf("%s.values[%d]", path, i), "%s", problem)
-			ok = false
+		if problem := c.add(v); problem != "" {
+			r.fault(fmt.Sprintf("%s.values[%d]", path, i), "%s", problem)
 		}
 	}
-	if ok {
-		node.index()
-	}
+	c.field = r.builder.symbol(src.GetField())
+	c.index()
+	return c
 }
 
 // inferType returns the type of an undeclared field, 0 for mixed values.
@@ -461,9 +472,9 @@ func inferType(values []*configv1.Value) FieldType {
 	return typ
 }
 
-// add adds a value to compare with, which must be of the node's type. It
+// add adds a value to compare with, which must be of the condition's type. It
 // returns what is wrong with it.
-func (n *ruleNode) add(src *configv1.Value) (problem string) {
+func (c *condition) add(src *configv1.Value) (problem string) {
 	var v Value
 	switch kind := src.GetKind().(type) {
 	case *configv1.Value_StringValue:
@@ -479,52 +490,50 @@ func (n *ruleNode) add(src *configv1.Value) (problem string) {
 	case *configv1.Value_NumberValue:
 		v = NumberValue(kind.NumberValue)
 	}
-	o := n.operand
-	o.values = append(o.values, v)
+	c.values = append(c.values, v)
 	ok := false
-	switch n.typ {
+	switch c.typ {
 	case StringField:
 		ok = v.kind == String
-		n.text = v.text
+		c.text = v.text
 	case IntField:
 		ok = v.kind == Number && isSafeInteger(v.number)
-		n.number = v.number
+		c.number = v.number
 	case FloatField:
 		ok = v.kind == Number && isFinite(v.number)
-		n.number = v.number
+		c.number = v.number
 	case BoolField:
 		ok = v.kind == Bool
-		n.number = v.number
+		c.number = v.number
 	case SemverField:
 		var version semver
 		if version, ok = parseSemver(v.text); v.kind == String && ok {
-			o.semvers = append(o.semvers, version)
+			c.semvers = append(c.semvers, version)
 		}
 	}
 	if ok {
 		return ""
 	}
-	return fmt.Sprintf("is %s, which is no %s", clip(string(v.AppendJSON(nil))), n.typ)
+	return fmt.Sprintf("is %s, which is no %s", clip(string(v.AppendJSON(nil))), c.typ)
 }
 
 // index prepares the values for the way in which they are compared.
-func (n *ruleNode) index() {
-	o := n.operand
-	o.values = slices.Clip(o.values)
-	slices.SortFunc(o.semvers, semver.compare)
+func (c *condition) index() {
+	c.values = slices.Clip(c.values)
+	slices.SortFunc(c.semvers, semver.compare)
 	switch {
-	case n.op == Like || n.op == NotLike:
-		o.pattern = newPattern(n.text)
-	case n.op != In && n.op != NotIn || n.typ == SemverField:
-	case n.typ == StringField:
-		o.texts = make(map[string]struct{}, len(o.values))
-		for _, v := range o.values {
-			o.texts[v.text] = struct{}{}
+	case c.op == Like || c.op == NotLike:
+		c.pattern = newPattern(c.text)
+	case c.op != In && c.op != NotIn || c.typ == SemverField:
+	case c.typ == StringField:
+		c.texts = make(map[string]struct{}, len(c.values))
+		for _, v := range c.values {
+			c.texts[v.text] = struct{}{}
 		}
 	default:
-		o.numbers = make(map[float64]struct{}, len(o.values))
-		for _, v := range o.values {
-			o.numbers[v.number] = struct{}{}
+		c.numbers = make(map[float64]struct{}, len(c.values))
+		for _, v := range c.values {
+			c.numbers[v.number] = struct{}{}
 		}
 	}
 }

@@ -135,17 +135,18 @@ func (r *Ruleset) explainLayer(w *worker, l *layer, d decision) LayerExplanation
 		return e
 	}
 	e.Start, e.End = l.rangeOf(d.slot)
-	e.EID, e.VID = d.match.experiment.eid, d.match.variant.vid
+	e.EID, e.VID = d.match.experiment.eid, d.match.vid
 	if d.outcome == OtherService {
 		e.Detail = fmt.Sprintf("slot %d belongs to service %s", d.slot, d.match.experiment.serviceName)
 		return e
 	}
-	if rule := d.match.experiment.rule; len(rule) > 0 {
-		truths := make([]Truth, len(rule))
-		truth := rule.eval(0, &w.inputs, truths)
-		explained := rule.explain(0, &w.inputs, truths)
+	if rule := d.match.experiment.rule; rule != nil {
+		explained := rule.explain(&w.inputs)
 		e.Rule = &explained
-		e.Detail = fmt.Sprintf("the rule of experiment %d is %s", e.EID, truth)
+		e.Detail = fmt.Sprintf("the rule of experiment %d is %s", e.EID, e.Rule.Truth)
+		if e.Rule.Truth == Unknown {
+			e.Outcome = RuleUnknown
+		}
 	}
 	if d.outcome == Matched {
 		e.Detail = fmt.Sprintf("slot %d is in [%d, %d)", d.slot, e.Start, e.End)
@@ -178,18 +179,16 @@ func (l *layer) rangeOf(slot int32) (start, end int32) {
 	return 0, 0
 }
 
-func (r rule) explain(at int32, in *inputs, truths []Truth) RuleExplanation {
-	node := &r[at]
-	e := RuleExplanation{Op: node.op, Truth: truths[at]}
-	if node.op > Not {
-		e.Field, e.Type, e.Values = node.operand.name, node.typ, node.operand.values
-		if v := in.value(node.field); v != nil {
+func (n *ruleNode) explain(in *inputs) RuleExplanation {
+	e := RuleExplanation{Op: n.op, Truth: n.truth(in)}
+	for _, child := range n.children {
+		e.Children = append(e.Children, child.explain(in))
+	}
+	if c := n.condition; c != nil {
+		e.Field, e.Type, e.Values = c.name, c.typ, c.values
+		if v := in.value(c.field); v != nil {
 			e.Seen = *v
 		}
-		return e
-	}
-	for child := at + 1; child < node.end; child = r[child].end {
-		e.Children = append(e.Children, r.explain(child, in, truths))
 	}
 	return e
 }
@@ -197,7 +196,7 @@ func (r rule) explain(at int32, in *inputs, truths []Truth) RuleExplanation {
 func (t *mergeTrace) explain(matches []*match) []ParameterExplanation {
 	contribution := func(o origin) Contribution {
 		m := matches[o.match]
-		return Contribution{LayerID: m.layer.id, EID: m.experiment.eid, VID: m.variant.vid, Value: o.json}
+		return Contribution{LayerID: m.layer.id, EID: m.experiment.eid, VID: m.vid, Value: o.json}
 	}
 	var all []ParameterExplanation
 	for _, path := range t.paths() {

@@ -121,13 +121,15 @@ func (b *builder) applyExperiments(change Change, retyped map[string]bool) {
 	}
 }
 
-func (r rule) uses(fields map[string]bool) bool {
-	for i := range r {
-		if o := r[i].operand; o != nil && fields[o.name] {
-			return true
-		}
+// uses reports whether a rule, nil for none, has a condition on a field.
+func (n *ruleNode) uses(fields map[string]bool) bool {
+	if n == nil {
+		return false
 	}
-	return false
+	if n.condition != nil && fields[n.condition.name] {
+		return true
+	}
+	return slices.ContainsFunc(n.children, func(child *ruleNode) bool { return child.uses(fields) })
 }
 
 func (b *builder) removeExperiment(eid int32) {
@@ -145,7 +147,7 @@ func (b *builder) removeExperiment(eid int32) {
 }
 
 func (b *builder) addExperiment(e *experiment, index int) {
-	rep := report{&b.faults, KindExperiment, fmt.Sprint(e.eid), index}
+	rep := report{&b.faults, KindExperiment, eidText(e.eid), index}
 	b.next.experiments.set(e.eid, e)
 	for i, v := range e.variants {
 		if other := b.next.variants.get(v.vid); other != nil {
@@ -168,8 +170,8 @@ func (b *builder) applyLayers(change Change) {
 	ids := slices.Sorted(maps.Keys(b.moved))
 	for _, id := range ids {
 		if old := b.prev.layers.get(id); old != nil {
-			for _, m := range old.matches {
-				if m != nil && b.next.homes.get(m.experiment.eid) == id {
+			for _, seg := range old.segments {
+				if m := seg.match; m != nil && b.next.homes.get(m.experiment.eid) == id {
 					b.next.homes.delete(m.experiment.eid)
 				}
 			}
@@ -195,7 +197,7 @@ func (b *builder) applyLayers(change Change) {
 
 // link finds the variants of a layer's ranges and cuts the slots into segments.
 func (b *builder) link(l *layer, rep report) {
-	l.ends, l.matches, l.services = nil, nil, nil
+	l.segments, l.services = nil, nil
 	own := l.source.GetService()
 	if own != "" {
 		l.services = append(l.services, b.symbol(own))
@@ -229,20 +231,24 @@ func (b *builder) link(l *layer, rep report) {
 			l.services = append(l.services, e.service)
 		}
 		if rg.start > at {
-			l.ends, l.matches = append(l.ends, uint16(rg.start)), append(l.matches, nil)
+			l.segments = append(l.segments, segment{end: uint16(rg.start)})
 		}
-		l.ends, l.matches = append(l.ends, uint16(rg.end)), append(l.matches, m)
+		l.segments = append(l.segments, segment{match: m, end: uint16(rg.end)})
 		at = rg.end
 	}
 	if at < Slots {
-		l.ends, l.matches = append(l.ends, Slots), append(l.matches, nil)
+		l.segments = append(l.segments, segment{end: Slots})
 	}
-	l.ends, l.matches = slices.Clip(l.ends), slices.Clip(l.matches)
+	l.segments = slices.Clip(l.segments)
 }
 
 func newMatch(l *layer, v *variant) *match {
 	id := fmt.Appendf(nil, "%s\x00%d", l.id, v.vid)
-	return &match{layer: l, experiment: v.experiment, variant: v, hash: xxhash.Sum64(id)}
+	e := v.experiment
+	return &match{
+		hash: xxhash.Sum64(id), service: e.service, rule: e.program, params: v.params,
+		layer: l, experiment: e, vid: v.vid,
+	}
 }
 
 // applyServices puts the moved layers into the lists of their services.

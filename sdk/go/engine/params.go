@@ -208,7 +208,7 @@ func (o *object) cut(text string, start int) int {
 }
 
 func joinPath(path, key string) string {
-	if path == "" || strings.HasPrefix(key, "[") {
+	if path == "" || key == "" || key[0] == '[' {
 		return path + key
 	}
 	return path + "." + key

@@ -119,8 +119,12 @@ func (g generator) rule(s *configv1.Snapshot, depth int) *configv1.Rule {
 }
 
 func (g generator) value(op configv1.Operator, typ configv1.FieldType) *configv1.Value {
-	text := func(s string) *configv1.Value { return &configv1.Value{Kind: &configv1.Value_StringValue{StringValue: s}} }
-	number := func(f float64) *configv1.Value { return &configv1.Value{Kind: &configv1.Value_NumberValue{NumberValue: f}} }
+	text := func(s string) *configv1.Value {
+		return &configv1.Value{Kind: &configv1.Value_StringValue{StringValue: s}}
+	}
+	number := func(f float64) *configv1.Value {
+		return &configv1.Value{Kind: &configv1.Value_NumberValue{NumberValue: f}}
+	}
 	switch {
 	case op == configv1.Operator_OPERATOR_LIKE || op == configv1.Operator_OPERATOR_NOT_LIKE:
 		return text(pick(g, somePatterns...))

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -73,173 +72,239 @@ func (t FieldType) String() string {
 	return [...]string{"", "string", "int", "float", "bool", "semver"}[t]
 }
 
-// rule is a rule tree, flat: each node is followed by its subtree, so that an
-// evaluation walks memory forwards.
-type rule []ruleNode
-
-// ruleNode is an and, or or not over the nodes between it and end, or a
-// condition.
+// ruleNode is a node of a rule tree as it was written. Explanations walk the
+// tree; evaluations run the program that is made of it.
 type ruleNode struct {
-	op    Operator
-	end   int32 // index of the first node after this one's subtree
-	field symbol
-	typ   FieldType
-	// One of these two is what eq, neq and the orders compare with.
-	text    string
-	number  float64
-	operand *operand
+	op        Operator
+	children  []*ruleNode
+	condition *condition // nil for and, or, not
 }
 
-// operand is the part of a condition that only some conditions or explanations
-// need.
-type operand struct {
-	name    string  // of the field
-	values  []Value // as written
+// truth evaluates one node by running the programs made of it: the same way in
+// which a whole rule is evaluated, so an explanation can not contradict an
+// evaluation.
+func (n *ruleNode) truth(in *inputs) Truth {
+	switch {
+	case newProgram(n, True).run(in):
+		return True
+	case newProgram(n, False).run(in):
+		return False
+	default:
+		return Unknown
+	}
+}
+
+// program decides whether a rule is TRUE (or FALSE, if it was made for that),
+// as a list of tests each of which says where to go on. Three-valued logic
+// needs no third value here, because negations are pushed down to the
+// conditions: an and is TRUE if all children are TRUE and FALSE if any child is
+// FALSE, and the other way round for an or, whatever is UNKNOWN.
+type program []test
+
+// test is a step of a program.
+type test struct {
+	condition *condition
+	wanted    Truth
+	// Where to go on if the condition comes to what is wanted, and if not.
+	yes, no int32
+}
+
+// The ends of a program.
+const (
+	accept int32 = -1
+	refuse int32 = -2
+)
+
+func newProgram(root *ruleNode, wanted Truth) program {
+	var p program
+	p.emit(root, wanted, accept, refuse)
+	// Steps were made from the last to the first, as each must know the next.
+	slices.Reverse(p)
+	last := int32(len(p) - 1)
+	for i := range p {
+		if p[i].yes >= 0 {
+			p[i].yes = last - p[i].yes
+		}
+		if p[i].no >= 0 {
+			p[i].no = last - p[i].no
+		}
+	}
+	return p
+}
+
+// emit adds the steps that decide whether a node comes to what is wanted, and
+// returns the first of them.
+func (p *program) emit(n *ruleNode, wanted Truth, yes, no int32) int32 {
+	switch n.op {
+	case And, Or:
+		all := (n.op == And) == (wanted == True)
+		next := no
+		if all {
+			next = yes
+		}
+		for _, child := range slices.Backward(n.children) {
+			if all {
+				next = p.emit(child, wanted, next, no)
+			} else {
+				next = p.emit(child, wanted, yes, next)
+			}
+		}
+		return next
+	case Not:
+		return p.emit(n.children[0], opposite(wanted), yes, no)
+	default:
+		*p = append(*p, test{condition: n.condition, wanted: wanted, yes: yes, no: no})
+		return int32(len(*p) - 1)
+	}
+}
+
+func opposite(t Truth) Truth { return False + True - t }
+
+// run reports whether the rule comes to what the program was made for. It takes
+// at most one test for each condition of the rule.
+func (p program) run(in *inputs) bool {
+	at := int32(0)
+	for at >= 0 {
+		t := &p[at]
+		if t.condition.test(in) == t.wanted {
+			at = t.yes
+		} else {
+			at = t.no
+		}
+	}
+	return at == accept
+}
+
+// condition compares a context field with values.
+type condition struct {
+	field symbol
+	typ   FieldType
+	op    Operator
+	order order // for the operators that one comparison decides
+	// One of these is what those operators compare with.
+	number float64
+	text   string
+
 	texts   map[string]struct{}
 	numbers map[float64]struct{}
 	semvers []semver // sorted
 	pattern pattern
+
+	name   string  // of the field
+	values []Value // as written
 }
 
-// eval evaluates the subtree at index at. Without truths it stops as soon as
-// the answer is certain; with truths it visits every node and records what each
-// came to. Nothing else differs, so an explanation can not contradict an
-// evaluation.
-func (r rule) eval(at int32, in *inputs, truths []Truth) Truth {
-	node := &r[at]
-	var truth Truth
-	switch node.op {
-	case And:
-		truth = r.combine(node, at, in, truths, False, True)
-	case Or:
-		truth = r.combine(node, at, in, truths, True, False)
-	case Not:
-		// True and False are equally far from Unknown.
-		truth = 2*Unknown - r.eval(at+1, in, truths)
+// order is the set of outcomes of a comparison for which an operator holds.
+type order uint8
+
+const (
+	less order = 1 << iota
+	equal
+	greater
+)
+
+func orderOf(op Operator) order {
+	switch op {
+	case Eq:
+		return equal
+	case Neq:
+		return less | greater
+	case Gt:
+		return greater
+	case Gte:
+		return greater | equal
+	case Lt:
+		return less
+	case Lte:
+		return less | equal
 	default:
-		truth = node.test(in.value(node.field))
+		return 0
 	}
-	if truths != nil {
-		truths[at] = truth
-	}
-	return truth
 }
 
-// combine evaluates the children of an and, which False decides, or of an or,
-// which True decides.
-func (r rule) combine(node *ruleNode, at int32, in *inputs, truths []Truth, decisive, otherwise Truth) Truth {
-	truth := otherwise
-	for child := at + 1; child < node.end; child = r[child].end {
-		switch r.eval(child, in, truths) {
-		case decisive:
-			if truths == nil {
-				return decisive
-			}
-			truth = decisive
-		case Unknown:
-			if truth != decisive {
-				truth = Unknown
-			}
-		}
+// has reports whether the outcome of a comparison, negative, 0 or positive, is
+// in the set.
+func (o order) has(outcome int) Truth {
+	switch {
+	case outcome < 0:
+		return truthOf(o&less != 0)
+	case outcome > 0:
+		return truthOf(o&greater != 0)
+	default:
+		return truthOf(o&equal != 0)
 	}
-	return truth
 }
 
-// test evaluates a condition on a value, nil where the context has none.
-func (n *ruleNode) test(v *Value) Truth {
+// test evaluates the condition.
+func (c *condition) test(in *inputs) Truth {
+	v := in.value(c.field)
 	if v == nil {
 		return Unknown
 	}
-	switch n.typ {
+	switch c.typ {
 	case StringField:
-		if v.kind != String {
-			return Unknown
+		if v.kind == String {
+			return c.testString(v.text)
 		}
-		return n.testString(v.text)
 	case IntField:
-		if v.kind != Number || !isSafeInteger(v.number) {
-			return Unknown
+		if v.kind == Number && isSafeInteger(v.number) {
+			return c.testNumber(v.number)
 		}
-		return n.testNumber(v.number)
 	case FloatField:
-		if v.kind != Number || !isFinite(v.number) {
-			return Unknown
+		if v.kind == Number && isFinite(v.number) {
+			return c.testNumber(v.number)
 		}
-		return n.testNumber(v.number)
 	case BoolField:
-		if v.kind != Bool {
-			return Unknown
+		if v.kind == Bool {
+			return c.testNumber(v.number)
 		}
-		return n.testNumber(v.number)
 	case SemverField:
-		if v.kind != String {
-			return Unknown
+		if v.kind == String {
+			return c.testSemver(v.text)
 		}
-		version, ok := parseSemver(v.text)
-		if !ok {
-			return Unknown
-		}
-		return n.testSemver(version)
-	default:
-		return Unknown
 	}
+	return Unknown
 }
 
-func (n *ruleNode) testString(text string) Truth {
-	switch n.op {
+func (c *condition) testNumber(number float64) Truth {
+	if c.order == 0 {
+		_, found := c.numbers[number]
+		return truthOf(found == (c.op == In))
+	}
+	outcome := greater
+	if number < c.number {
+		outcome = less
+	} else if number == c.number {
+		outcome = equal
+	}
+	return truthOf(c.order&outcome != 0)
+}
+
+func (c *condition) testString(text string) Truth {
+	switch c.op {
 	case Eq:
-		return truthOf(text == n.text)
+		return truthOf(text == c.text)
 	case Neq:
-		return truthOf(text != n.text)
+		return truthOf(text != c.text)
 	case In, NotIn:
-		_, found := n.operand.texts[text]
-		return truthOf(found == (n.op == In))
+		_, found := c.texts[text]
+		return truthOf(found == (c.op == In))
 	case Like, NotLike:
-		return truthOf(n.operand.pattern.match(text) == (n.op == Like))
+		return truthOf(c.pattern.match(text) == (c.op == Like))
 	default:
 		// UTF-8 byte order is the order of code points.
-		return truthOf(n.op.holds(strings.Compare(text, n.text)))
+		return c.order.has(strings.Compare(text, c.text))
 	}
 }
 
-func (n *ruleNode) testNumber(number float64) Truth {
-	switch n.op {
-	case Eq:
-		return truthOf(number == n.number)
-	case Neq:
-		return truthOf(number != n.number)
-	case In, NotIn:
-		_, found := n.operand.numbers[number]
-		return truthOf(found == (n.op == In))
-	default:
-		return truthOf(n.op.holds(cmp.Compare(number, n.number)))
+func (c *condition) testSemver(text string) Truth {
+	version, ok := parseSemver(text)
+	if !ok {
+		return Unknown
 	}
-}
-
-func (n *ruleNode) testSemver(version semver) Truth {
-	if n.op == In || n.op == NotIn {
-		_, found := slices.BinarySearchFunc(n.operand.semvers, version, semver.compare)
-		return truthOf(found == (n.op == In))
+	if c.order == 0 {
+		_, found := slices.BinarySearchFunc(c.semvers, version, semver.compare)
+		return truthOf(found == (c.op == In))
 	}
-	return truthOf(n.op.holds(version.compare(n.operand.semvers[0])))
-}
-
-// holds reports whether an order operator holds for a comparison's outcome.
-func (o Operator) holds(order int) bool {
-	switch o {
-	case Eq:
-		return order == 0
-	case Neq:
-		return order != 0
-	case Gt:
-		return order > 0
-	case Gte:
-		return order >= 0
-	case Lt:
-		return order < 0
-	case Lte:
-		return order <= 0
-	default:
-		return false
-	}
+	return c.order.has(version.compare(c.semvers[0]))
 }

@@ -35,20 +35,26 @@ type service struct {
 	layers []*layer
 }
 
+// layer has first what every evaluation reads, so that it lies together.
 type layer struct {
-	id       string
-	priority int32
 	enabled  bool
 	hashKey  symbol
-	hashName string
 	salt     salt
-	// Segment i is the slots from ends[i-1] (or 0) to ends[i]; matches[i] is
-	// nil where it is free. The last segment ends at 10,000.
-	ends     []uint16
-	matches  []*match
+	segments []segment
+
+	id       string
+	priority int32
+	hashName string
 	services []symbol
 	ranges   []slotRange
 	source   *layerSource
+}
+
+// segment is a run of slots that get the same variant, or none. The segments of
+// a layer cover all slots, in order: each begins where the one before ends.
+type segment struct {
+	match *match // nil where the slots are free
+	end   uint16
 }
 
 // slotRange is a range of a layer; ranges are sorted by their start.
@@ -59,17 +65,21 @@ type slotRange struct {
 
 // match is a variant in its layer: what an evaluation finds for a slot.
 type match struct {
+	hash       uint64
+	service    symbol  // of the experiment
+	rule       program // of the experiment; empty for none
+	params     *object
 	layer      *layer
 	experiment *experiment
-	variant    *variant
-	hash       uint64
+	vid        int32
 }
 
 type experiment struct {
 	eid         int32
 	service     symbol
 	serviceName string
-	rule        rule // empty for none
+	rule        *ruleNode // nil for none
+	program     program   // decides whether the rule is TRUE
 	variants    []*variant
 	source      *experimentSource
 }
@@ -168,7 +178,7 @@ func (r *Ruleset) Evaluate(service string, ctx Context, layers []string, meter *
 	only := newSelection(layers)
 	hash := uint64(0)
 	for _, l := range s.layers {
-		if !only.has(l.id) {
+		if len(layers) > 0 && !only.has(l.id) {
 			continue
 		}
 		d := w.decide(l, s, meter)
@@ -198,10 +208,10 @@ func (r *Ruleset) service(name string) *service {
 }
 
 // decision is what came of one layer. What its outcome comes before is not set.
+// RuleFalse stands for RuleUnknown too, as an evaluation need not know.
 type decision struct {
 	outcome Outcome
 	slot    int32
-	segment int32
 	match   *match
 }
 
@@ -215,68 +225,51 @@ func (w *worker) decide(l *layer, s *service, meter *Meter) decision {
 	if key == nil {
 		return decision{outcome: NoKey}
 	}
-	d := decision{slot: int32(l.salt.slot(key))}
-	d.segment = l.segment(uint16(d.slot))
-	d.match = l.matches[d.segment]
+	slot := l.salt.slot(key)
+	m := l.at(slot)
+	outcome := Matched
 	switch {
-	case d.match == nil:
-		d.outcome = FreeSlot
-	case d.match.experiment.service != s.name:
-		d.outcome = OtherService
-	default:
-		d.outcome = w.admit(d.match.experiment.rule, meter)
+	case m == nil:
+		outcome = FreeSlot
+	case m.service != s.name:
+		outcome = OtherService
+	case len(m.rule) > 0 && !w.admitted(m.rule, meter):
+		outcome = RuleFalse
 	}
-	return d
+	return decision{outcome: outcome, slot: int32(slot), match: m}
 }
 
-// segment returns the index of the segment that a slot lies in.
-func (l *layer) segment(slot uint16) int32 {
+// at returns what is found for a slot.
+func (l *layer) at(slot uint16) *match {
 	const few = 8 // up to here counting is faster than halving
-	if len(l.ends) <= few {
-		n := int32(0)
-		for _, end := range l.ends {
-			if slot >= end {
-				n++
-			}
+	segments := l.segments
+	for len(segments) > few {
+		if half := len(segments) / 2; slot >= segments[half-1].end {
+			segments = segments[half:]
+		} else {
+			segments = segments[:half]
 		}
-		return n
 	}
-	i, found := slices.BinarySearch(l.ends, slot)
-	if found {
-		i++
+	for i := range segments {
+		if slot < segments[i].end {
+			return segments[i].match
+		}
 	}
-	return int32(i)
+	return nil
 }
 
-func (w *worker) admit(r rule, meter *Meter) Outcome {
-	if len(r) == 0 {
-		return Matched
-	}
-	var truth Truth
+// admitted reports whether an experiment's rule is TRUE.
+func (w *worker) admitted(rule program, meter *Meter) bool {
 	if meter == nil {
-		truth = r.eval(0, &w.inputs, nil)
-	} else {
-		truth = meter.rule(r, &w.inputs)
+		return rule.run(&w.inputs)
 	}
-	switch truth {
-	case True:
-		return Matched
-	case False:
-		return RuleFalse
-	default:
-		return RuleUnknown
+	meter.Rules++
+	if meter.Now == nil {
+		return rule.run(&w.inputs)
 	}
-}
-
-func (m *Meter) rule(r rule, in *inputs) Truth {
-	m.Rules++
-	if m.Now == nil {
-		return r.eval(0, in, nil)
-	}
-	start := m.Now()
-	truth := r.eval(0, in, nil)
-	m.RuleNanos += m.Now() - start
-	return truth
+	start := meter.Now()
+	defer func() { meter.RuleNanos += meter.Now() - start }()
+	return rule.run(&w.inputs)
 }
 
 // result returns the result of w's matches, merging them if it is not at hand.
@@ -311,9 +304,9 @@ func (w *worker) merge() *Result {
 	}
 	m := &w.merger
 	for i, match := range w.matches {
-		result.VIDs[i] = match.variant.vid
+		result.VIDs[i] = match.vid
 		result.MatchedLayers[i] = match.layer.id
-		m.inputs = append(m.inputs, contributor{match.variant.params, int32(i)})
+		m.inputs = append(m.inputs, contributor{match.params, int32(i)})
 	}
 	m.out = m.out[:0]
 	m.merge(0)

@@ -1,0 +1,185 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/sdk/go/engine"
+)
+
+func compile(t *testing.T, s *configv1.Snapshot) *engine.Ruleset {
+	t.Helper()
+	rules, err := engine.Compile(nil, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
+func userContext(id string) engine.Context {
+	return engine.Context{{Name: "user_id", Value: engine.StringValue(id)}}
+}
+
+func TestNilRulesetIsEmpty(t *testing.T) {
+	t.Parallel()
+	var rules *engine.Ruleset
+	result := rules.Evaluate("s", userContext("u"), nil, nil)
+	if result.Parameters != "{}" || result.VIDs == nil || result.MatchedLayers == nil {
+		t.Errorf("got %+v, want empty parameters and lists", result)
+	}
+	if e := rules.Explain("s", userContext("u"), nil); len(e.Layers) != 0 || e.Result.Parameters != "{}" {
+		t.Errorf("got %+v, want an empty explanation", e)
+	}
+	if rules.Revision() != 0 || rules.Layers() != 0 || rules.Experiments() != 0 || rules.LayerIDs() != nil {
+		t.Error("an empty configuration has something in it")
+	}
+}
+
+// TestEvaluateSeenAllocatesNothing holds the promise of Evaluate's comment.
+func TestEvaluateSeenAllocatesNothing(t *testing.T) {
+	s := mergeOf(10, 3, 5, true)
+	for _, e := range s.Experiments {
+		e.Rule = countryAndAge()
+	}
+	rules := compile(t, s)
+	ctx := append(userContext(benchUser),
+		engine.Attribute{Name: "country", Value: engine.StringValue("US")},
+		engine.Attribute{Name: "age", Value: engine.NumberValue(30)})
+	meter := &engine.Meter{}
+	if n := len(rules.Evaluate("service", ctx, nil, meter).VIDs); n != 10 || meter.Rules != 10 || meter.Merges != 1 {
+		t.Fatalf("matched %d layers by %d rules and %d merges, want 10, 10 and 1", n, meter.Rules, meter.Merges)
+	}
+	if allocs := testing.AllocsPerRun(1000, func() { rules.Evaluate("service", ctx, nil, meter) }); allocs != 0 {
+		t.Errorf("%v allocations, want none", allocs)
+	}
+	if meter.Merges != 1 {
+		t.Errorf("%d merges, want the first one only", meter.Merges)
+	}
+}
+
+func TestMeterMeasures(t *testing.T) {
+	t.Parallel()
+	s := mergeOf(2, 1, 1, true)
+	s.Experiments[0].Rule = countryAndAge()
+	clock := int64(0)
+	meter := &engine.Meter{Now: func() int64 { clock += 5; return clock }}
+	compile(t, s).Evaluate("service", userContext(benchUser), nil, meter)
+	if meter.Rules != 1 || meter.RuleNanos != 5 || meter.Merges != 1 || meter.MergeNanos != 5 {
+		t.Errorf("got %+v, want one rule and one merge of 5 ns each", meter)
+	}
+}
+
+// TestResultsSurviveRevisions shows that a change keeps the results that it
+// does not touch at hand, and that it never serves an old one.
+func TestResultsSurviveRevisions(t *testing.T) {
+	t.Parallel()
+	before := mergeOf(2, 1, 2, true)
+	old := compile(t, before)
+	first := old.Evaluate("service", userContext(benchUser), nil, nil)
+
+	after := &configv1.Snapshot{Revision: 2, Layers: before.Layers, Experiments: before.Experiments}
+	after.Fields = []*configv1.Field{{Name: "unused", Type: configv1.FieldType_FIELD_TYPE_INT}}
+	next, err := engine.Compile(old, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next.Evaluate("service", userContext(benchUser), nil, nil) != first {
+		t.Error("an untouched combination was merged again")
+	}
+
+	changed := &configv1.Experiment{Eid: 1, Service: "service", Variants: []*configv1.Variant{{Vid: 1, ParamsJson: `{"new":1}`}}}
+	next, err = next.Apply(engine.Change{Revision: 3, Experiments: []*configv1.Experiment{changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := next.Evaluate("service", userContext(benchUser), nil, nil).Parameters; !strings.Contains(got, `"new":1`) {
+		t.Errorf("got %s, want the new parameters", got)
+	}
+	if got := old.Evaluate("service", userContext(benchUser), nil, nil); got.Parameters != first.Parameters {
+		t.Errorf("the old revision now answers %s", got.Parameters)
+	}
+	if next.Revision() != 3 || old.Revision() != 1 {
+		t.Errorf("got revisions %d and %d, want 3 and 1", next.Revision(), old.Revision())
+	}
+}
+
+// TestManyGoroutines evaluates and replaces at once; the race detector watches.
+func TestManyGoroutines(t *testing.T) {
+	t.Parallel()
+	const goroutines, rounds = 4, 300
+	s := compileOf(20)
+	rules := compile(t, s)
+	var wait sync.WaitGroup
+	for g := range goroutines {
+		wait.Go(func() {
+			mine := rules
+			for i := range rounds {
+				ctx := append(userContext(fmt.Sprintf("user_%d_%d", g, i)),
+					engine.Attribute{Name: "country", Value: engine.StringValue("US")},
+					engine.Attribute{Name: "age", Value: engine.NumberValue(float64(i % 40))})
+				service := fmt.Sprintf("service_%d", i%20)
+				if got, want := mine.Evaluate(service, ctx, nil, nil), mine.Explain(service, ctx, nil).Result; got.Parameters != want.Parameters {
+					t.Errorf("evaluated %s, explained %s", got.Parameters, want.Parameters)
+				}
+				changed := compileOf(20).Layers[i%20]
+				changed.Ranges = changed.Ranges[:1+i%3]
+				next, err := mine.Apply(engine.Change{Revision: int64(i), Layers: []*configv1.Layer{changed}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mine = next
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestCacheStaysBounded merges far more combinations than fit.
+func TestCacheStaysBounded(t *testing.T) {
+	t.Parallel()
+	big := strings.Repeat("x", 100_000)
+	s := &configv1.Snapshot{}
+	for i := range 16 {
+		e := &configv1.Experiment{Eid: int32(i + 1), Service: "service"}
+		l := &configv1.Layer{LayerId: fmt.Sprint(i), HashKey: "user_id", Salt: fmt.Sprint("salt", i), Enabled: true}
+		for j := range int32(2) {
+			vid := int32(2*i) + j + 1
+			e.Variants = append(e.Variants, &configv1.Variant{Vid: vid, ParamsJson: fmt.Sprintf(`{"k%d":"%d%s"}`, i, j, big[:len(big)/16])})
+			l.Ranges = append(l.Ranges, &configv1.Range{Start: 5000 * j, End: 5000 * (j + 1), Vid: vid})
+		}
+		s.Experiments, s.Layers = append(s.Experiments, e), append(s.Layers, l)
+	}
+	rules := compile(t, s)
+	for i := range 3000 {
+		rules.Evaluate("service", userContext(fmt.Sprint(i)), nil, nil)
+	}
+	if used, most := rules.CacheBytes(); used > most || used < most/2 {
+		t.Errorf("the cache holds %d bytes, want it filled up to %d", used, most)
+	}
+}
+
+// TestManyNamesAreForgotten churns through field names.
+func TestManyNamesAreForgotten(t *testing.T) {
+	t.Parallel()
+	rules := compile(t, oneVariant("{}"))
+	for i := range 20_000 {
+		var err error
+		rules, err = rules.Apply(engine.Change{Layers: []*configv1.Layer{{
+			LayerId: "l", HashKey: fmt.Sprintf("key_%d", i), Salt: "s", Enabled: true, Ranges: []*configv1.Range{{End: 10000, Vid: 1}},
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := rules.Symbols(); n > 10_000 {
+		t.Errorf("%d names are known, though 3 are in use", n)
+	}
+	ctx := engine.Context{{Name: "key_19999", Value: engine.StringValue("u")}}
+	if got := rules.Evaluate("s", ctx, nil, nil); len(got.VIDs) != 1 {
+		t.Errorf("got %v, want a match", got)
+	}
+}

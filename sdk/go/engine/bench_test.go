@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -32,14 +33,12 @@ func mustCompile(b *testing.B, s *configv1.Snapshot) *engine.Ruleset {
 	return rules
 }
 
-func evaluate(b *testing.B, rules *engine.Ruleset, service string, ctx engine.Context) *engine.Result {
+func evaluate(b *testing.B, rules *engine.Ruleset, service string, ctx engine.Context) {
 	b.Helper()
 	b.ReportAllocs()
-	var result *engine.Result
 	for b.Loop() {
-		result = rules.Evaluate(service, ctx, nil, nil)
+		rules.Evaluate(service, ctx, nil, nil)
 	}
-	return result
 }
 
 func BenchmarkLayerBucket(b *testing.B) {
@@ -96,7 +95,7 @@ func layersOf(n, services int) *configv1.Snapshot {
 func BenchmarkLayerIndex(b *testing.B) {
 	mission := map[int]float64{1_000: 3_000, 10_000: 35_000, 50_000: 230_000}
 	for _, n := range []int{1_000, 10_000, 50_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			rules := mustCompile(b, layersOf(n, 10))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -109,7 +108,7 @@ func BenchmarkLayerIndex(b *testing.B) {
 
 func BenchmarkLayerEvaluate(b *testing.B) {
 	for _, n := range []int{1_000, 10_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			rules := mustCompile(b, layersOf(n, 10))
 			evaluate(b, rules, "service_0", engine.Context{{Name: "user_id", Value: engine.StringValue("user_12345")}})
 		})
@@ -244,26 +243,26 @@ func benchMerge(b *testing.B, s *configv1.Snapshot, mission float64) {
 func BenchmarkMergeLayers(b *testing.B) {
 	mission := map[int]float64{10: 820_000, 100: 6_800_000, 1000: 68_000_000, 5000: 331_000_000, 10000: 661_000_000}
 	for _, n := range []int{10, 50, 100, 500, 1000, 5000, 10000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) { benchMerge(b, mergeOf(n, 3, 5, false), mission[n]) })
+		b.Run(strconv.Itoa(n), func(b *testing.B) { benchMerge(b, mergeOf(n, 3, 5, false), mission[n]) })
 	}
 }
 
 func BenchmarkMergeDepth(b *testing.B) {
 	mission := map[int]float64{1: 42_000, 3: 6_600_000, 5: 336_000_000}
 	for _, depth := range []int{1, 2, 3, 5} {
-		b.Run(fmt.Sprint(depth), func(b *testing.B) { benchMerge(b, mergeOf(100, depth, 5, false), mission[depth]) })
+		b.Run(strconv.Itoa(depth), func(b *testing.B) { benchMerge(b, mergeOf(100, depth, 5, false), mission[depth]) })
 	}
 }
 
 func BenchmarkMergeWidth(b *testing.B) {
 	for _, width := range []int{5, 10, 20} {
-		b.Run(fmt.Sprint(width), func(b *testing.B) { benchMerge(b, mergeOf(100, 3, width, false), 0) })
+		b.Run(strconv.Itoa(width), func(b *testing.B) { benchMerge(b, mergeOf(100, 3, width, false), 0) })
 	}
 }
 
 func BenchmarkMergeConflicts(b *testing.B) {
 	for _, n := range []int{10, 50, 100, 500} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			benchMerge(b, matching(n, func(i int) any {
 				return map[string]any{
 					"common_field": i, "shared_config": map[string]any{"timeout": 100 + i, "retry": i % 5},
@@ -276,7 +275,7 @@ func BenchmarkMergeConflicts(b *testing.B) {
 
 func BenchmarkMergeDistinct(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) { benchMerge(b, mergeOf(n, 3, 5, true), 0) })
+		b.Run(strconv.Itoa(n), func(b *testing.B) { benchMerge(b, mergeOf(n, 3, 5, true), 0) })
 	}
 }
 
@@ -284,7 +283,7 @@ func BenchmarkMergeDistinct(b *testing.B) {
 // with keys of its own.
 func BenchmarkMergeOverlap(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			benchMerge(b, matching(n, func(i int) any {
 				o := map[string]any{}
 				for j := range 3 {
@@ -318,7 +317,7 @@ func compileOf(n int) *configv1.Snapshot {
 
 func BenchmarkCompileAll(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 50_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			s := compileOf(n)
 			b.ReportAllocs()
 			var before, after runtime.MemStats
@@ -339,7 +338,7 @@ func BenchmarkCompileAll(b *testing.B) {
 // BenchmarkCompileChange applies a change of one layer to n.
 func BenchmarkCompileChange(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 50_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			s := compileOf(n)
 			rules := mustCompile(b, s)
 			one, two := compileOf(n/2 + 1).Layers[n/2], compileOf(n/2 + 1).Layers[n/2]
@@ -384,8 +383,10 @@ func BenchmarkRule(b *testing.B) {
 	}()
 	wide := nested(and)
 	ctx := engine.Context{
-		{Name: "country", Value: engine.StringValue("US")}, {Name: "age", Value: engine.NumberValue(25)},
-		{Name: "premium", Value: engine.BoolValue(true)}, {Name: "version", Value: engine.StringValue("2.10.0")},
+		{Name: "country", Value: engine.StringValue("US")},
+		{Name: "age", Value: engine.NumberValue(25)},
+		{Name: "premium", Value: engine.BoolValue(true)},
+		{Name: "version", Value: engine.StringValue("2.10.0")},
 	}
 	for i := range 100 {
 		name := fmt.Sprintf("field_%d", i)

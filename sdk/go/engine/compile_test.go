@@ -32,8 +32,10 @@ func validSnapshot() *configv1.Snapshot {
 			{Eid: 2, Service: "searcher", Rule: countryAndAge(), Variants: []*configv1.Variant{{Vid: 21, ParamsJson: "{}"}}},
 		},
 		Fields: []*configv1.Field{
-			{Name: "country", Type: configv1.FieldType_FIELD_TYPE_STRING}, {Name: "age", Type: configv1.FieldType_FIELD_TYPE_INT},
-			{Name: "premium", Type: configv1.FieldType_FIELD_TYPE_BOOL}, {Name: "app", Type: configv1.FieldType_FIELD_TYPE_SEMVER},
+			{Name: "country", Type: configv1.FieldType_FIELD_TYPE_STRING},
+			{Name: "age", Type: configv1.FieldType_FIELD_TYPE_INT},
+			{Name: "premium", Type: configv1.FieldType_FIELD_TYPE_BOOL},
+			{Name: "app", Type: configv1.FieldType_FIELD_TYPE_SEMVER},
 		},
 	}
 }
@@ -235,8 +237,7 @@ func TestCompileRefuses(t *testing.T) {
 			s := validSnapshot()
 			c.change(s)
 			_, err := engine.Compile(nil, s)
-			var faults engine.Faults
-			if !errors.As(err, &faults) {
+			if _, ok := errors.AsType[engine.Faults](err); !ok {
 				t.Fatalf("got error %v, want faults", err)
 			}
 			if got, want := err.Error(), strings.Join(c.want, "\n"); !sameLines(got, want) {
@@ -307,9 +308,9 @@ func TestDeepestRulePassesParsers(t *testing.T) {
 func TestParamsNormalForm(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		`{}`:                                `{}`,
-		" { \"b\" : [ 1 , 2 ] , \"a\":{} }": `{"b":[1,2],"a":{}}`,
-		`{"n":[12.0,-0,1e3,-0.0,1E-7,0.1]}`: `{"n":[12,0,1000,0,1e-7,0.1]}`,
+		`{}`:                                 `{}`,
+		"{\n\"b\" : [ 1 , 2 ] , \"a\":{}\n}": `{"b":[1,2],"a":{}}`,
+		`{"n":[12.0,-0,1e3,-0.0,1E-7,0.1]}`:  `{"n":[12,0,1000,0,1e-7,0.1]}`,
 		`{"n":[1e300,1e21,9007199254740991,9007199254740992.0]}`: `{"n":[1e+300,1e+21,9007199254740991,9.007199254740992e+15]}`,
 		`{"s":"\u0041\/\n\u0001\ud83d\ude00"}`:                   `{"s":"A/\n\u0001😀"}`,
 		`{"\u006b":null,"t":true,"f":false}`:                     `{"k":null,"t":true,"f":false}`,

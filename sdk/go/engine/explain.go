@@ -156,7 +156,7 @@ func (r *Ruleset) explainLayer(w *worker, l *layer, d decision) LayerExplanation
 
 func noKeyDetail(name string, v *Value) string {
 	if v == nil {
-		return fmt.Sprintf("the context has no %s", name)
+		return "the context has no " + name
 	}
 	why := "only strings and whole numbers can be hashed"
 	switch {

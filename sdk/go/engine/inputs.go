@@ -10,8 +10,6 @@ type symbols struct {
 	names []string
 }
 
-func (s *symbols) name(y symbol) string { return s.names[y] }
-
 // inputs is one evaluation's view of a context: attributes by symbol instead of
 // by name, and the keys that have been made of them. It is reused, and cleaned
 // by the symbols that were set, so that its size costs nothing.
@@ -39,8 +37,8 @@ func (in *inputs) bind(names *symbols, ctx Context) {
 	}
 }
 
-// release forgets the context. It takes the names that bind was given.
-func (in *inputs) release(names *symbols) {
+// forget forgets the context. It takes the names that bind was given.
+func (in *inputs) forget(names *symbols) {
 	for i := range in.ctx {
 		if y, ok := names.of[in.ctx[i].Name]; ok {
 			in.at[y] = 0

@@ -146,17 +146,17 @@ func (n naive) condition(rule *configv1.Rule, seen any) string {
 	}
 	truth := false
 	compare := func(i int) int { return naiveCompare(seen, values[i], typ) }
-	any := false
+	equal := false
 	for i := range values {
 		if rule.GetOp() != configv1.Operator_OPERATOR_LIKE && rule.GetOp() != configv1.Operator_OPERATOR_NOT_LIKE {
-			any = any || compare(i) == 0
+			equal = equal || compare(i) == 0
 		}
 	}
 	switch rule.GetOp() {
 	case configv1.Operator_OPERATOR_EQ, configv1.Operator_OPERATOR_IN:
-		truth = any
+		truth = equal
 	case configv1.Operator_OPERATOR_NEQ, configv1.Operator_OPERATOR_NOT_IN:
-		truth = !any
+		truth = !equal
 	case configv1.Operator_OPERATOR_GT:
 		truth = compare(0) > 0
 	case configv1.Operator_OPERATOR_GTE:

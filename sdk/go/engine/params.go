@@ -190,9 +190,8 @@ func (p *paramsParser) number(path, key string) {
 	}
 }
 
-// cut gives the object and all below it their texts. The object begins at
-// start; cut returns where it ends.
-func (o *object) cut(text string, start int) int {
+// cut gives the object, which begins at start, and all below it their texts.
+func (o *object) cut(text string, start int) {
 	at := start + 1
 	for i := range o.members {
 		m := &o.members[i]
@@ -202,9 +201,7 @@ func (o *object) cut(text string, start int) int {
 		}
 		at += int(m.size) + 1 // and a comma or the closing brace
 	}
-	end := max(at, start+2)
-	o.text = text[start:end]
-	return end
+	o.text = text[start:max(at, start+len("{}"))]
 }
 
 func joinPath(path, key string) string {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
@@ -44,7 +45,7 @@ func (g generator) snapshot() *configv1.Snapshot {
 	for i := range 1 + g.IntN(8) {
 		layer := &configv1.Layer{
 			LayerId: fmt.Sprintf("%s%d", pick(g, "l", "é", "\U0001f600", "\uff5e"), i), Priority: int32(g.IntN(3)),
-			HashKey: pick(g, "user_id", "user_id", "user_id", "f2", "other"), Salt: pick(g, someStrings[1:]...) + fmt.Sprint(i),
+			HashKey: pick(g, "user_id", "user_id", "user_id", "f2", "other"), Salt: pick(g, someStrings[1:]...) + strconv.Itoa(i),
 			Enabled: g.IntN(8) > 0, Version: "v1",
 		}
 		s.Layers = append(s.Layers, layer)

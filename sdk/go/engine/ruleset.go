@@ -324,7 +324,7 @@ func (r *Ruleset) worker(ctx Context) *worker {
 }
 
 func (r *Ruleset) release(w *worker) {
-	w.inputs.release(r.symbols)
+	w.forget(r.symbols)
 	w.matches = pop(w.matches, 0)
 	r.shared.workers.Put(w)
 }

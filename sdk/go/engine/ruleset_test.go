@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -145,7 +146,7 @@ func TestCacheStaysBounded(t *testing.T) {
 	s := &configv1.Snapshot{}
 	for i := range 16 {
 		e := &configv1.Experiment{Eid: int32(i + 1), Service: "service"}
-		l := &configv1.Layer{LayerId: fmt.Sprint(i), HashKey: "user_id", Salt: fmt.Sprint("salt", i), Enabled: true}
+		l := &configv1.Layer{LayerId: strconv.Itoa(i), HashKey: "user_id", Salt: fmt.Sprint("salt", i), Enabled: true}
 		for j := range int32(2) {
 			vid := int32(2*i) + j + 1
 			e.Variants = append(e.Variants, &configv1.Variant{Vid: vid, ParamsJson: fmt.Sprintf(`{"k%d":"%d%s"}`, i, j, big[:len(big)/16])})
@@ -155,7 +156,7 @@ func TestCacheStaysBounded(t *testing.T) {
 	}
 	rules := compile(t, s)
 	for i := range 3000 {
-		rules.Evaluate("service", userContext(fmt.Sprint(i)), nil, nil)
+		rules.Evaluate("service", userContext(strconv.Itoa(i)), nil, nil)
 	}
 	if used, most := rules.CacheBytes(); used > most || used < most/2 {
 		t.Errorf("the cache holds %d bytes, want it filled up to %d", used, most)

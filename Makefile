@@ -1,0 +1,138 @@
+# Strata's commands. `make help` lists them.
+#
+# Tools are pinned in tools/*/go.mod and built into bin/ when a target first
+# needs them, so a fresh clone needs Go, make, git and a C compiler (for the
+# race detector), and nothing else.
+
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+GO ?= go
+PACKAGES := ./...
+# How long each fuzz target runs.
+FUZZTIME ?= 60s
+# Which benchmarks run: layer, rule, merge, compile, server, or empty for all.
+SUITE ?=
+BENCHTIME ?= 1s
+# How many random cases `make differential` compares.
+CASES ?= 1000000
+CONFIGS ?= examples/configs
+
+export PATH := $(CURDIR)/bin:$(PATH)
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- build and run
+
+.PHONY: build
+build: ## Build the strata binary into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/strata ./cmd/strata
+
+.PHONY: run
+run: build ## Serve the example configuration on ports 8080 and 9090
+	bin/strata dataplane --layers-dir $(CONFIGS)/layers --experiments-dir $(CONFIGS)/experiments
+
+.PHONY: dev
+dev: build ## The same with detailed logs as text
+	bin/strata dataplane --layers-dir $(CONFIGS)/layers --experiments-dir $(CONFIGS)/experiments \
+		--log-level debug --log-format text
+
+# --- test
+
+.PHONY: test
+test: ## Run all tests with the race detector
+	$(GO) test -race -timeout 10m $(PACKAGES)
+
+.PHONY: race
+race: test
+
+.PHONY: test-unit
+test-unit: ## Run the tests of the engine and other parts without I/O
+	$(GO) test ./sdk/... ./internal/...
+
+.PHONY: test-integration
+test-integration: ## Run the tests that start servers, watch files or run the binary
+	$(GO) test -race ./dataplane/... ./cmd/...
+
+.PHONY: test-performance
+test-performance: ## Run each benchmark once, to see that all of them work
+	$(MAKE) bench BENCHTIME=1x
+
+.PHONY: conformance
+conformance: ## Run the shared vectors, or those of VECTORS=path
+	@$(GO) run ./sdk/conformance $(if $(VECTORS),-vectors '$(VECTORS)')
+
+.PHONY: differential
+differential: ## Compare CASES random cases with the naive implementation
+	$(GO) test ./sdk/go/engine -run TestAgreesWithNaive -timeout 0 -v -args -differential.cases=$(CASES)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME
+	@tools/fuzz.sh $(FUZZTIME)
+
+# --- benchmarks
+
+BENCH_layer := BenchmarkLayer
+BENCH_rule := BenchmarkRule
+BENCH_merge := BenchmarkMerge
+BENCH_compile := BenchmarkCompile
+BENCH_server := BenchmarkServer
+BENCH_ := Benchmark
+
+.PHONY: bench
+bench: ## Run the benchmarks of SUITE=layer|rule|merge|compile|server, or all
+	$(if $(BENCH_$(SUITE)),,$(error SUITE=$(SUITE) is unknown: want layer, rule, merge, compile or server))
+	$(GO) test -run '^$$' -bench '^$(BENCH_$(SUITE))' -benchtime $(BENCHTIME) -timeout 0 ./sdk/go/engine ./dataplane
+
+# --- code
+
+.PHONY: gen
+gen: bin/buf bin/protoc-gen-go bin/protoc-gen-connect-go .deps/protovalidate ## Generate code from the protobuf schemas
+	bin/buf generate
+
+.PHONY: check-gen
+check-gen: gen ## Fail if generated code is not what is committed
+	@changed="$$(git status --porcelain -- gen)"; \
+	if [ -n "$$changed" ]; then echo "generated code differs, run 'make gen' and commit:"; echo "$$changed"; git diff -- gen | head -50; exit 1; fi
+
+.PHONY: lint
+lint: bin/golangci-lint bin/buf .deps/protovalidate ## Check code and schemas
+	bin/golangci-lint run
+	bin/buf lint proto
+	bin/buf format --diff --exit-code proto
+	$(GO) mod tidy -diff
+
+.PHONY: fmt
+fmt: bin/golangci-lint bin/buf .deps/protovalidate ## Format code and schemas
+	bin/golangci-lint fmt
+	bin/buf format -w proto
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin .deps dist
+
+# --- tools
+
+.deps/protovalidate: bin/protodeps
+	bin/protodeps $@
+
+bin/protoc-gen-go: go.sum
+	CGO_ENABLED=0 $(GO) build -o $@ google.golang.org/protobuf/cmd/protoc-gen-go
+
+bin/protoc-gen-connect-go: go.sum
+	CGO_ENABLED=0 $(GO) build -o $@ connectrpc.com/connect/cmd/protoc-gen-connect-go
+
+bin/protodeps: tools/go.sum tools/protodeps/main.go
+	cd tools && CGO_ENABLED=0 $(GO) build -o ../$@ ./protodeps
+
+bin/buf: tools/go.sum
+	cd tools && CGO_ENABLED=0 $(GO) build -o ../$@ github.com/bufbuild/buf/cmd/buf
+
+bin/grpcurl: tools/go.sum
+	cd tools && CGO_ENABLED=0 $(GO) build -o ../$@ github.com/fullstorydev/grpcurl/cmd/grpcurl
+
+bin/golangci-lint: tools/lint/go.sum
+	cd tools/lint && CGO_ENABLED=0 $(GO) build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint

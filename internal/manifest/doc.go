@@ -1,0 +1,20 @@
+// Package manifest reads a configuration from files: a folder of layers, a
+// folder of experiments and, if there is one, a file of declared fields, in the
+// format of docs/semantics.md.
+//
+// The data plane's file source, the command line and the conformance runner all
+// read files through it, so that a file that one of them takes is taken by all.
+// Its business is syntax and shape: JSON and YAML, types, unknown and missing
+// keys, defaults. What a configuration means is for the engine to judge;
+// [Set.Compile] asks it and puts its faults back into words of files and lines.
+//
+// Reading is strict, because a file that two readers understand differently
+// moves users between variants. A key stands once; nothing is rounded without a
+// word; YAML is what JSON can say, with scalars as in the core schema of YAML
+// 1.2, whatever a library would make of them: no stays "no", 2024-01-02 stays a
+// string, and there are no anchors, aliases, merges or tags. And it is
+// thorough: one pass lists every fault of every file.
+//
+// Loading is all or nothing, so nothing is returned beside faults. The package
+// watches nothing, writes nothing and has no clock.
+package manifest

@@ -1,0 +1,171 @@
+package manifest
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/sdk/go/engine"
+)
+
+// file is what was read from a file. It never changes.
+type file struct {
+	name       string
+	info       fs.FileInfo // from before it was read
+	layer      *configv1.Layer
+	experiment *configv1.Experiment
+	fields     []*configv1.Field
+	faults     Faults
+}
+
+// unchanged reports whether a file looks as it did when it was read.
+func (f *file) unchanged(info fs.FileInfo) bool {
+	return os.SameFile(f.info, info) && f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime())
+}
+
+// loading is one Load.
+type loading struct {
+	before, files map[fileKey]*file
+	faults        Faults
+}
+
+func (l *loading) fault(name, problem string) {
+	l.faults = append(l.faults, Fault{File: name, Problem: problem})
+}
+
+// folder returns the files of a folder in the order of their names.
+func (l *loading) folder(kind engine.Kind, name string) []*file {
+	if name == "" {
+		l.fault(string(kind)+"s", "no folder is given")
+		return nil
+	}
+	name = filepath.Clean(name)
+	entries, err := os.ReadDir(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.fault(name, "the folder of "+string(kind)+"s does not exist")
+		return nil
+	case err != nil:
+		l.fault(name, "the folder of "+string(kind)+"s can not be read: "+reason(err))
+		return nil
+	}
+	files := []*file{}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") || !slices.Contains(extensions, filepath.Ext(entry.Name())) {
+			continue
+		}
+		if f := l.file(kind, filepath.Join(name, entry.Name())); f != nil {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// fields returns the file of declared fields, nil if there is none.
+func (l *loading) fields(paths Paths) *file {
+	if paths.Fields != "" {
+		name := filepath.Clean(paths.Fields)
+		switch info, err := os.Stat(name); {
+		case errors.Is(err, fs.ErrNotExist):
+			l.fault(name, "the file of fields does not exist")
+			return nil
+		case err == nil && info.IsDir():
+			l.fault(name, "want a file of fields, got a folder")
+			return nil
+		}
+		return l.file(engine.KindField, name)
+	}
+	if paths.Layers == "" {
+		return nil
+	}
+	var first *file
+	for _, extension := range extensions {
+		f := l.file(engine.KindField, filepath.Join(paths.Layers, "..", "fields"+extension))
+		switch {
+		case f == nil:
+		case first == nil:
+			first = f
+		default:
+			l.fault(f.name, "there is a "+filepath.Base(first.name)+" as well; want one file of fields")
+		}
+	}
+	return first
+}
+
+// file returns a file, read again or not. It returns nil if there is no such
+// file, a folder instead, or a fault on the way to its text.
+func (l *loading) file(kind engine.Kind, name string) *file {
+	key := fileKey{kind, name}
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Lstat(name); err == nil {
+			l.fault(name, "a link that leads nowhere")
+		}
+		return nil // or else it has been removed just now
+	case err != nil:
+		l.fault(name, "can not be read: "+reason(err))
+		return nil
+	case info.IsDir():
+		return nil
+	case !info.Mode().IsRegular():
+		l.fault(name, "want a regular file or a link to one")
+		return nil
+	}
+	f, ok := l.before[key]
+	if !ok || !f.unchanged(info) {
+		data, info, err := read(name)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				l.fault(name, "can not be read: "+reason(err))
+			}
+			return nil
+		}
+		f = newFile(kind, name, info, data)
+	}
+	l.files[key] = f
+	l.faults = append(l.faults, f.faults...)
+	return f
+}
+
+func newFile(kind engine.Kind, name string, info fs.FileInfo, data []byte) *file {
+	f := &file{name: name, info: info}
+	switch kind {
+	case engine.KindLayer:
+		f.layer, f.faults = DecodeLayer(name, data)
+	case engine.KindExperiment:
+		f.experiment, f.faults = DecodeExperiment(name, data)
+	case engine.KindField:
+		f.fields, f.faults = DecodeFields(name, data)
+	}
+	return f
+}
+
+// read returns the text of a file, a little more than MaxFileBytes of it at
+// most, and what the file was like before.
+func read(name string) (data []byte, info fs.FileInfo, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err = f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err = io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
+	return data, info, err
+}
+
+// reason returns what is wrong without the path, which the fault names already.
+func reason(err error) string {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return pathErr.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,135 @@
+package manifest
+
+import (
+	"path/filepath"
+	"slices"
+	"sync"
+
+	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/sdk/go/engine"
+)
+
+// Paths says where the files are.
+type Paths struct {
+	// Layers and Experiments are folders. Of each, the files are read whose names
+	// end in .json, .yaml or .yml and do not begin with a dot, and links to such
+	// files, as Kubernetes makes them for a ConfigMap. Everything else in it is
+	// passed over, folders too.
+	Layers, Experiments string
+	// Fields is the file of declared fields. If it is empty, a fields.json,
+	// fields.yaml or fields.yml beside the folder of layers is read where there is
+	// one.
+	Fields string
+}
+
+// In returns the paths of a configuration that stands in one folder: its
+// layers, its experiments, and its file of fields if it has one.
+func In(folder string) Paths {
+	return Paths{
+		Layers:      filepath.Join(folder, "layers"),
+		Experiments: filepath.Join(folder, "experiments"),
+	}
+}
+
+// Loader loads a configuration from files again and again, reading only those
+// that changed in between. Its methods may be called from any goroutine; loads
+// take turns.
+type Loader struct {
+	paths Paths
+
+	mu    sync.Mutex
+	files map[fileKey]*file
+	last  *Set
+}
+
+// fileKey tells files apart, and the uses of one file, should two of the paths
+// lead to it.
+type fileKey struct {
+	kind engine.Kind
+	name string
+}
+
+// NewLoader returns a loader that has read nothing yet.
+func NewLoader(paths Paths) *Loader {
+	return &Loader{paths: paths, files: map[fileKey]*file{}}
+}
+
+// Touch forgets what was read from a file, or from all files of a folder, so
+// that the next Load reads it again even if it looks unchanged: a file system's
+// clock is coarse, and may have stood still between two writes of equal length.
+// The path is spelled as in the Loader's paths.
+func (l *Loader) Touch(path string) {
+	path = filepath.Clean(path)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key := range l.files {
+		if key.name == path || filepath.Dir(key.name) == path {
+			delete(l.files, key)
+		}
+	}
+}
+
+// Load returns what the files say now. A file is read again if its size, its
+// time of modification or, behind links, the file itself is another than
+// before; the messages of all others are the same pointers as before. If no
+// file changed, so is the Set.
+//
+// The error is Faults, with every fault of every file. Then there is no Set,
+// and what was read without fault is kept for the next Load.
+func (l *Loader) Load() (*Set, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	load := loading{before: l.files, files: map[fileKey]*file{}}
+	layers := load.folder(engine.KindLayer, l.paths.Layers)
+	experiments := load.folder(engine.KindExperiment, l.paths.Experiments)
+	fields := load.fields(l.paths)
+	l.files = load.files
+	if len(load.faults) > 0 {
+		load.faults.sort()
+		return nil, load.faults
+	}
+	if l.last == nil || l.last.fields != fields ||
+		!slices.Equal(l.last.layers, layers) || !slices.Equal(l.last.experiments, experiments) {
+		l.last = newSet(layers, experiments, fields)
+	}
+	return l.last, nil
+}
+
+// Set is a configuration as its files say it. It never changes, and neither
+// must its messages, which are shared with other Sets.
+type Set struct {
+	// Snapshot holds the messages, in the order of the files' names. Its revision
+	// is 0.
+	Snapshot *configv1.Snapshot
+
+	layers, experiments []*file // by index in Snapshot
+	fields              *file   // nil if there is none
+}
+
+func newSet(layers, experiments []*file, fields *file) *Set {
+	s := &Set{Snapshot: &configv1.Snapshot{}, layers: layers, experiments: experiments, fields: fields}
+	for _, f := range layers {
+		s.Snapshot.Layers = append(s.Snapshot.Layers, f.layer)
+	}
+	for _, f := range experiments {
+		s.Snapshot.Experiments = append(s.Snapshot.Experiments, f.experiment)
+	}
+	if fields != nil {
+		s.Snapshot.Fields = fields.fields
+	}
+	return s
+}
+
+// LayerFile returns the file of Snapshot.Layers[index].
+func (s *Set) LayerFile(index int) string { return s.layers[index].name }
+
+// ExperimentFile returns the file of Snapshot.Experiments[index].
+func (s *Set) ExperimentFile(index int) string { return s.experiments[index].name }
+
+// FieldsFile returns the file of declared fields, "" if there is none.
+func (s *Set) FieldsFile() string {
+	if s.fields == nil {
+		return ""
+	}
+	return s.fields.name
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Runs each fuzz target of the repository for a while, one after the other.
+# What a target finds is left in its package's testdata/fuzz, to be committed
+# with the fix.
+#
+# Usage: fuzz.sh DURATION
+set -euo pipefail
+duration=${1:?usage: fuzz.sh DURATION}
+
+targets=$(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9]+' . | sed -E 's/^(.*)\/[^/]+:func (Fuzz.*)$/\1 \2/' | sort)
+while read -r package target; do
+  echo "== $package $target"
+  # Making interesting inputs small takes longer than finding them.
+  go test "$package" -run '^$' -fuzz "^$target\$" -fuzztime "$duration" -fuzzminimizetime 20x
+done <<<"$targets"

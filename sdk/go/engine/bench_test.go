@@ -240,10 +240,57 @@ func benchMerge(b *testing.B, s *configv1.Snapshot, mission float64) {
 	})
 }
 
+// benchNaive merges the same parameters as maps that are parsed already, and
+// writes no JSON: the yardstick of the same run.
+func benchNaive(b *testing.B, s *configv1.Snapshot) {
+	b.Helper()
+	var all []map[string]any
+	for _, e := range s.Experiments {
+		var params map[string]any
+		if err := json.Unmarshal([]byte(e.Variants[0].ParamsJson), &params); err != nil {
+			b.Fatal(err)
+		}
+		all = append(all, params)
+	}
+	b.Run("naive", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			result := map[string]any{}
+			for _, params := range all {
+				mergeCopies(result, params)
+			}
+		}
+	})
+}
+
+// mergeCopies is naiveMerge for parameters that must stay as they are.
+func mergeCopies(result, lower map[string]any) {
+	for key, value := range lower {
+		below, isObject := value.(map[string]any)
+		present, ok := result[key]
+		switch above, bothObjects := present.(map[string]any); {
+		case !ok && isObject:
+			fresh := make(map[string]any, len(below))
+			mergeCopies(fresh, below)
+			result[key] = fresh
+		case !ok:
+			result[key] = value
+		case bothObjects && isObject:
+			mergeCopies(above, below)
+		}
+	}
+}
+
 func BenchmarkMergeLayers(b *testing.B) {
 	mission := map[int]float64{10: 820_000, 100: 6_800_000, 1000: 68_000_000, 5000: 331_000_000, 10000: 661_000_000}
 	for _, n := range []int{10, 50, 100, 500, 1000, 5000, 10000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) { benchMerge(b, mergeOf(n, 3, 5, false), mission[n]) })
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s := mergeOf(n, 3, 5, false)
+			benchMerge(b, s, mission[n])
+			if n <= 1000 {
+				benchNaive(b, s)
+			}
+		})
 	}
 }
 
@@ -275,7 +322,11 @@ func BenchmarkMergeConflicts(b *testing.B) {
 
 func BenchmarkMergeDistinct(b *testing.B) {
 	for _, n := range []int{10, 100, 1000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) { benchMerge(b, mergeOf(n, 3, 5, true), 0) })
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s := mergeOf(n, 3, 5, true)
+			benchMerge(b, s, 0)
+			benchNaive(b, s)
+		})
 	}
 }
 

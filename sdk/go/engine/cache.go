@@ -50,7 +50,7 @@ func (c *cache) put(hash uint64, matches []*match, result *Result) {
 	const overhead = 256 // of an entry, its result and their headers
 	e := &cacheEntry{hash: hash, matches: slices.Clone(matches), result: result}
 	e.bytes = int64(overhead + len(result.Parameters) + 32*len(matches))
-	if e.bytes > cacheBytes/64 {
+	if e.bytes > cacheBytes/16 {
 		return
 	}
 	place, other := c.places(hash)

@@ -1,0 +1,120 @@
+// Package dataplane is the part of Strata that answers which parameters a user
+// gets. It holds one configuration in memory, follows the source that it came
+// from, and serves evaluations of it. What it serves never becomes worse: a
+// configuration that can not be loaded changes nothing but the log, a metric and
+// the readiness detail.
+//
+// Config and Run are the whole of its surface.
+package dataplane
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/strata-exp/strata/dataplane/internal/api"
+	"github.com/strata-exp/strata/dataplane/internal/metrics"
+	"github.com/strata-exp/strata/dataplane/internal/snapshot"
+	"github.com/strata-exp/strata/dataplane/internal/source"
+	"github.com/strata-exp/strata/internal/manifest"
+	"github.com/strata-exp/strata/internal/obs"
+	"github.com/strata-exp/strata/internal/rpc"
+	"github.com/strata-exp/strata/internal/service"
+)
+
+// Run runs a data plane until ctx ends, then stops it gracefully and returns
+// nil. An error before it listens says why it could not start, every fault of
+// the configuration files on a line of its own.
+func Run(ctx context.Context, c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	log := cmp.Or(c.Log, obs.Discard())
+
+	holder := snapshot.NewHolder(time.Now)
+	files := source.NewFiles(
+		manifest.Paths{Layers: c.LayersDir, Experiments: c.ExperimentsDir, Fields: c.FieldsFile},
+		holder, obs.Logger(log, "source"))
+
+	registry := obs.NewRegistry()
+	measured := metrics.New(registry, holder, api.Procedures()...)
+	edge := rpc.NewEdge(obs.Logger(log, "api"), measured.Observe)
+	health := api.NewHealth(holder, c.Version, time.Now)
+	draining, stopped := new(atomic.Bool), make(chan struct{})
+
+	serving := http.NewServeMux()
+	api.NewService(holder, measured, edge, time.Now).Mount(serving)
+	health.Mount(serving, edge, stopped)
+
+	observing := http.NewServeMux()
+	health.MountProbes(observing)
+	observing.Handle("GET /metrics", obs.MetricsHandler(registry, obs.Logger(log, "metrics")))
+
+	listeners, err := listen(c.HTTPAddr, c.MetricsAddr)
+	if err != nil {
+		return err
+	}
+	if err := files.Start(ctx); err != nil {
+		return errors.Join(err, listeners[0].Close(), listeners[1].Close())
+	}
+	addresses := Addresses{HTTP: listeners[0].Addr(), Metrics: listeners[1].Addr()}
+	log.Info("listening", "http", addresses.HTTP.String(), "metrics", addresses.Metrics.String())
+	if c.OnListening != nil {
+		c.OnListening(addresses)
+	}
+
+	httpLog := obs.Logger(log, "http")
+	err = service.Run(ctx, c.DrainDelay+c.StopTimeout,
+		service.Part{Name: "file source", Run: files.Run},
+		service.Server("metrics server", rpc.NewServer(observing, httpLog), listeners[1]),
+		service.Server("API server", rpc.NewServer(rpc.Drain(draining, serving), httpLog), listeners[0]),
+		drain(c.DrainDelay, func() {
+			log.Info("stopping")
+			draining.Store(true)
+			health.Stopping()
+		}, func() { close(stopped) }),
+	)
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// drain is the part that stops first: it says that the end has begun, waits for
+// clients to turn away, and ends streams.
+func drain(delay time.Duration, begin, end func()) service.Part {
+	return service.Part{
+		Name: "drain",
+		Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			return nil
+		},
+		Stop: func(ctx context.Context) error {
+			defer end()
+			begin()
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+			}
+			return nil
+		},
+	}
+}
+
+// listen listens on both addresses or on none.
+func listen(http, metrics string) (listeners [2]net.Listener, err error) {
+	listeners[0], err = net.Listen("tcp", http)
+	if err != nil {
+		return listeners, fmt.Errorf("--http-addr: %w", err)
+	}
+	listeners[1], err = net.Listen("tcp", metrics)
+	if err != nil {
+		return listeners, errors.Join(fmt.Errorf("--metrics-addr: %w", err), listeners[0].Close())
+	}
+	return listeners, nil
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+
+	"github.com/strata-exp/strata/dataplane/internal/snapshot"
+	"github.com/strata-exp/strata/gen/go/strata/serving/v1/servingv1connect"
+	"github.com/strata-exp/strata/internal/rpc"
+)
+
+func (s *Service) evaluate(_ context.Context, r *evaluateRequest) (*evaluateAnswer, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	answer, budget := new(evaluateAnswer), int64(rpc.MaxAnswerBytes)
+	if err := s.answer(answer, r, s.holder.Current(), &budget); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+func (s *Service) batchEvaluate(ctx context.Context, r *batchEvaluateRequest) (*batchEvaluateAnswer, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	answer := &batchEvaluateAnswer{entries: make([]evaluateAnswer, len(r.requests))}
+	running, budget := s.holder.Current(), int64(rpc.MaxAnswerBytes)
+	for i := range r.requests {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		entry, request := &answer.entries[i], &r.requests[i]
+		err := request.check()
+		if err == nil {
+			err = s.answer(entry, request, running, &budget)
+		}
+		if err != nil {
+			entry.results, entry.revision = nil, running.Revision()
+			entry.err = s.edge.Message(ctx, servingv1connect.EvaluationServiceBatchEvaluateProcedure, err)
+		}
+	}
+	return answer, nil
+}
+
+// answer evaluates a request that was checked. It takes the size of the answer
+// from budget, and fails with what fits not.
+func (s *Service) answer(a *evaluateAnswer, r *evaluateRequest, running *snapshot.Snapshot, budget *int64) error {
+	a.results, a.revision = a.inline[:0], running.Revision()
+	meter := s.metrics.Meter()
+	defer s.metrics.Done(&meter)
+	for _, service := range r.services {
+		if a.has(service) {
+			continue
+		}
+		result := serviceResult{service, running.Ruleset.Evaluate(service, r.context, r.layers, &meter)}
+		running.Matches.Count(result.result.MatchedLayers)
+		s.metrics.Record(&meter)
+		if *budget -= result.size(); *budget < 0 {
+			return &rpc.TooLarge{What: "the answer", MaxBytes: rpc.MaxAnswerBytes}
+		}
+		a.results = append(a.results, result)
+	}
+	return nil
+}

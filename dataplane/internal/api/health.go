@@ -1,0 +1,159 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+
+	"github.com/strata-exp/strata/dataplane/internal/snapshot"
+	"github.com/strata-exp/strata/gen/go/strata/serving/v1/servingv1connect"
+	"github.com/strata-exp/strata/internal/rpc"
+)
+
+// Health says whether a data plane should be sent requests: from when it holds a
+// configuration until it begins to stop. A configuration that was refused later
+// does not count, as the one before it is still served. It is safe for
+// concurrent use.
+type Health struct {
+	holder  *snapshot.Holder
+	version string
+	now     func() time.Time
+
+	mu       sync.Mutex
+	stopping bool
+	watchers map[*func()]struct{}
+}
+
+var _ grpchealth.Watcher = (*Health)(nil)
+
+// NewHealth returns the health of what serves from holder.
+func NewHealth(holder *snapshot.Holder, version string, now func() time.Time) *Health {
+	return &Health{holder: holder, version: version, now: now, watchers: map[*func()]struct{}{}}
+}
+
+// Stopping says that the end has begun.
+func (h *Health) Stopping() {
+	h.mu.Lock()
+	h.stopping = true
+	watchers := make([]func(), 0, len(h.watchers))
+	for watcher := range h.watchers {
+		watchers = append(watchers, *watcher)
+	}
+	h.mu.Unlock()
+	for _, changed := range watchers {
+		changed()
+	}
+}
+
+func (h *Health) ready() (status string, ready bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.stopping:
+		return "stopping", false
+	case h.holder.Current() == nil:
+		return "starting", false
+	default:
+		return "healthy", true
+	}
+}
+
+// Check implements grpchealth.Checker.
+func (h *Health) Check(_ context.Context, r *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
+	if r.Service != "" && r.Service != servingv1connect.EvaluationServiceName {
+		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("no service %q here", r.Service))
+	}
+	if _, ready := h.ready(); !ready {
+		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil
+	}
+	return &grpchealth.CheckResponse{Status: grpchealth.StatusServing}, nil
+}
+
+// Watch implements grpchealth.Watcher.
+func (h *Health) Watch(ctx context.Context, r *grpchealth.CheckRequest, changed func()) (stop func(), err error) {
+	if _, err := h.Check(ctx, r); err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watchers[&changed] = struct{}{}
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.watchers, &changed)
+	}, nil
+}
+
+// Mount adds GET /health, the gRPC health service and reflection to a mux.
+// Streams end when stop is closed.
+func (h *Health) Mount(mux *http.ServeMux, edge *rpc.Edge, stop <-chan struct{}) {
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { h.write(w, false) })
+	path, health := grpchealth.NewHandler(h, edge.StreamOptions(grpchealth.HealthV1ServiceName))
+	mux.Handle(path, rpc.Stream(stop, health))
+	reflector := grpcreflect.NewStaticReflector(servingv1connect.EvaluationServiceName, grpchealth.HealthV1ServiceName)
+	path, reflection := grpcreflect.NewHandlerV1(reflector, edge.StreamOptions(grpcreflect.ReflectV1ServiceName))
+	mux.Handle(path, rpc.Stream(stop, reflection))
+	path, reflection = grpcreflect.NewHandlerV1Alpha(reflector, edge.StreamOptions(grpcreflect.ReflectV1AlphaServiceName))
+	mux.Handle(path, rpc.Stream(stop, reflection))
+}
+
+// MountProbes adds what orchestrators ask: GET /healthz is answered by a process
+// that lives, GET /readyz by one that should be sent requests.
+func (h *Health) MountProbes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { h.write(w, true) })
+}
+
+// report is what GET /health and, with details, GET /readyz answer.
+type report struct {
+	Status      string         `json:"status"`
+	Version     string         `json:"version,omitempty"`
+	Revision    int64          `json:"revision"`
+	Layers      int            `json:"layers"`
+	Experiments int            `json:"experiments"`
+	LoadedAt    *time.Time     `json:"loaded_at,omitempty"`
+	AgeSeconds  float64        `json:"age_seconds"`
+	LastFailure *failureReport `json:"last_failure,omitempty"`
+}
+
+type failureReport struct {
+	At     time.Time `json:"at"`
+	Faults []string  `json:"faults"`
+}
+
+// write answers how things stand. Faults quote files, so they are for those who
+// run the process and not for those who call it.
+func (h *Health) write(w http.ResponseWriter, details bool) {
+	status, ready := h.ready()
+	r := report{Status: status, Version: h.version}
+	if running := h.holder.Current(); running != nil {
+		r.Revision = running.Revision()
+		r.Layers, r.Experiments = running.Ruleset.Layers(), running.Ruleset.Experiments()
+		r.LoadedAt = &running.LoadedAt
+		r.AgeSeconds = h.now().Sub(running.LoadedAt).Seconds()
+	}
+	if failure, failed := h.holder.Failure(); failed && details {
+		r.LastFailure = &failureReport{At: failure.At, Faults: strings.Split(failure.Err.Error(), "\n")}
+	}
+	code := http.StatusOK
+	if !ready {
+		code = http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, r)
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) // a client that has gone hears nothing anyway
+}

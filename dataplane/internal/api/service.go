@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/strata-exp/strata/dataplane/internal/metrics"
+	"github.com/strata-exp/strata/dataplane/internal/snapshot"
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
+	"github.com/strata-exp/strata/gen/go/strata/serving/v1/servingv1connect"
+	"github.com/strata-exp/strata/internal/rpc"
+)
+
+// Service is the EvaluationService. It is safe for concurrent use.
+type Service struct {
+	holder  *snapshot.Holder
+	metrics *metrics.Metrics
+	edge    *rpc.Edge
+	now     func() time.Time
+}
+
+// NewService returns a service of what holder holds, which must be something
+// by the time of the first call.
+func NewService(holder *snapshot.Holder, m *metrics.Metrics, edge *rpc.Edge, now func() time.Time) *Service {
+	return &Service{holder: holder, metrics: m, edge: edge, now: now}
+}
+
+// Procedures returns the paths of the service's procedures.
+func Procedures() []string {
+	return []string{
+		servingv1connect.EvaluationServiceEvaluateProcedure,
+		servingv1connect.EvaluationServiceBatchEvaluateProcedure,
+		servingv1connect.EvaluationServiceExplainProcedure,
+	}
+}
+
+// Mount adds the service's procedures to a mux, and Evaluate once more as POST
+// /experiment.
+func (s *Service) Mount(mux *http.ServeMux) {
+	evaluate := mount(s, mux, servingv1connect.EvaluationServiceEvaluateProcedure, "Evaluate", s.evaluate)
+	mount(s, mux, servingv1connect.EvaluationServiceBatchEvaluateProcedure, "BatchEvaluate", s.batchEvaluate)
+	mount(s, mux, servingv1connect.EvaluationServiceExplainProcedure, "Explain", s.explain)
+	mux.Handle("POST /experiment", short(evaluate))
+}
+
+// mount makes the handler of a unary procedure without side effects.
+func mount[Request, Answer any](
+	s *Service, mux *http.ServeMux, procedure string, method protoreflect.Name,
+	call func(context.Context, *Request) (*Answer, error),
+) http.Handler {
+	service := servingv1.File_strata_serving_v1_evaluation_proto.Services().ByName("EvaluationService")
+	handler := s.metrics.Timed(procedure, s.edge.Unary(procedure, connect.NewUnaryHandlerSimple(procedure, call,
+		s.edge.Options(procedure),
+		codecs(),
+		connect.WithSchema(service.Methods().ByName(method)),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+	)))
+	mux.Handle(procedure, handler)
+	return handler
+}
+
+// short makes a handler take JSON that is not called so: curl -d sends it as a
+// form, and others as nothing at all.
+func short(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("Content-Type") {
+		case "", "application/x-www-form-urlencoded", "text/plain", "text/plain;charset=UTF-8":
+			r.Header.Set("Content-Type", "application/json")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

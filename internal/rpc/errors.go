@@ -1,0 +1,59 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Violation is one thing that is wrong with a request.
+type Violation struct {
+	// Field leads to the value at fault, such as "services[1]", or is "body"
+	// where the request can not be read at all.
+	Field string
+	// Problem says what is wrong there, and what would be right.
+	Problem string
+}
+
+// Invalid is a request that is malformed or breaks a limit. It has at least one
+// violation.
+type Invalid struct{ Violations []Violation }
+
+// Invalidf returns an Invalid with one violation.
+func Invalidf(field, format string, args ...any) *Invalid {
+	return &Invalid{Violations: []Violation{{Field: field, Problem: fmt.Sprintf(format, args...)}}}
+}
+
+func (e *Invalid) Error() string {
+	parts := make([]string, len(e.Violations))
+	for i, v := range e.Violations {
+		parts[i] = v.Problem
+		if v.Field != "" {
+			parts[i] = v.Field + ": " + v.Problem
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// TooLarge is a message that is larger than one message may be.
+type TooLarge struct {
+	// What is too large, such as "the answer".
+	What string
+	// MaxBytes is how large it may be.
+	MaxBytes int64
+}
+
+func (e *TooLarge) Error() string {
+	return fmt.Sprintf("%s is larger than %d MiB: send less at a time", e.What, e.MaxBytes>>20)
+}
+
+// NotAvailable is a revision or a time that is not at hand.
+type NotAvailable struct {
+	// Problem says what is not at hand, and what is.
+	Problem string
+}
+
+func (e *NotAvailable) Error() string { return e.Problem }
+
+// ErrStopping is the answer of a process that is about to end.
+var ErrStopping = errors.New("the process is stopping: try another one")

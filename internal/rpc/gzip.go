@@ -1,0 +1,60 @@
+package rpc
+
+import (
+	"compress/gzip"
+	"context"
+	"io"
+
+	"connectrpc.com/connect"
+)
+
+func newCompressor() connect.Compressor { return gzip.NewWriter(io.Discard) }
+
+func (e *Edge) decompressor(procedure string) func() connect.Decompressor {
+	return func() connect.Decompressor { return &decompressor{edge: e, procedure: procedure} }
+}
+
+// decompressor reads gzip up to the largest request. Connect keeps the code of
+// errors that come out of Read, and gives its own to those of Reset and Close;
+// so everything that can fail happens in Read.
+type decompressor struct {
+	edge      *Edge
+	procedure string
+	source    io.Reader
+	begun     bool
+	reader    gzip.Reader
+	left      int64
+}
+
+func (d *decompressor) Reset(source io.Reader) error {
+	d.source, d.begun, d.left = source, false, MaxRequestBytes
+	return nil
+}
+
+func (d *decompressor) Read(p []byte) (int, error) {
+	if !d.begun {
+		if err := d.reader.Reset(d.source); err != nil {
+			return 0, d.refuse(Invalidf("body", "not valid gzip"))
+		}
+		d.begun = true
+	}
+	n, err := d.reader.Read(p)
+	d.left -= int64(n)
+	switch {
+	case d.left < 0:
+		return 0, d.refuse(Invalidf("body", "larger than %d MiB after decompression", MaxRequestBytes>>20))
+	case err != nil && err != io.EOF: //nolint:errorlint // a reader returns it bare
+		return n, d.refuse(Invalidf("body", "not valid gzip"))
+	default:
+		return n, err
+	}
+}
+
+func (d *decompressor) Close() error {
+	d.source = nil
+	return nil
+}
+
+func (d *decompressor) refuse(err error) error {
+	return d.edge.refuse(context.Background(), d.procedure, err)
+}

@@ -1,0 +1,75 @@
+package rpc
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// headerTimeout bounds how long a client may take to send its headers, so
+	// that a connection can not be held by a trickle.
+	headerTimeout = 5 * time.Second
+	// requestTimeout bounds the same for a whole request. Streams lift it.
+	requestTimeout = 30 * time.Second
+	// idleTimeout closes connections that nobody uses. It is longer than the
+	// usual 60 to 90 seconds after which clients and load balancers close them
+	// themselves, since whoever closes first never meets a request on its way.
+	idleTimeout = 120 * time.Second
+	// maxHeaderBytes has room for a whole request in the URL of a GET.
+	maxHeaderBytes = 64 << 10
+)
+
+// NewServer returns a server for HTTP/1.1 and for HTTP/2 without TLS. It has no
+// timeout for writing, which would cut streams off; whoever serves a stream has
+// to bound it.
+func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:           handler,
+		Protocols:         protocols,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// Drain makes a server leave its clients: once draining is true, each answer
+// asks its client to close the connection, so that none is on its way over a
+// connection that the end of the server closes.
+func Drain(draining *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Stream stands before a handler of streams. It lifts the server's bound on how
+// long a request may take to arrive, and ends all streams when stop is closed:
+// a server that shuts down would wait for them.
+func Stream(stop <-chan struct{}, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Where that is not supported, there was no bound either.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		ended := make(chan struct{})
+		defer close(ended)
+		go func() {
+			select {
+			case <-stop:
+				cancel()
+			case <-ended:
+			}
+		}()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}

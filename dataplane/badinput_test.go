@@ -21,11 +21,11 @@ type failure struct {
 	Details []struct{ Type, Value string }
 }
 
-func problem(t testing.TB, data []byte) *failure {
-	t.Helper()
-	f := &failure{t: t}
+func problem(tb testing.TB, data []byte) *failure {
+	tb.Helper()
+	f := &failure{t: tb}
 	if err := json.Unmarshal(data, f); err != nil {
-		t.Fatalf("%v in %s", err, data)
+		tb.Fatalf("%v in %s", err, data)
 	}
 	return f
 }

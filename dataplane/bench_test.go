@@ -3,6 +3,7 @@ package dataplane_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -72,7 +73,7 @@ func BenchmarkServer(b *testing.B) {
 				return err
 			}
 			_, err = io.Copy(io.Discard, response.Body)
-			return err
+			return errors.Join(err, response.Body.Close())
 		}
 		before := timed(b, 2000, func() func() error { return plain })
 		took := timed(b, 0, func() func() error {

@@ -48,14 +48,14 @@ func Run(ctx context.Context, c Config) error {
 	draining, stopped := new(atomic.Bool), make(chan struct{})
 
 	serving := http.NewServeMux()
-	api.NewService(holder, measured, edge, time.Now).Mount(serving)
-	health.Mount(serving, edge, stopped)
+	api.NewService(holder, measured, edge, time.Now).Mount(serving) //nolint:contextcheck // what it makes is called later
+	health.Mount(serving, edge, stopped)                            //nolint:contextcheck // as above
 
 	observing := http.NewServeMux()
 	health.MountProbes(observing)
 	observing.Handle("GET /metrics", obs.MetricsHandler(registry, obs.Logger(log, "metrics")))
 
-	listeners, err := listen(c.HTTPAddr, c.MetricsAddr)
+	listeners, err := listen(ctx, c.HTTPAddr, c.MetricsAddr)
 	if err != nil {
 		return err
 	}
@@ -107,12 +107,13 @@ func drain(delay time.Duration, begin, end func()) service.Part {
 }
 
 // listen listens on both addresses or on none.
-func listen(http, metrics string) (listeners [2]net.Listener, err error) {
-	listeners[0], err = net.Listen("tcp", http)
+func listen(ctx context.Context, http, metrics string) (listeners [2]net.Listener, err error) {
+	var config net.ListenConfig
+	listeners[0], err = config.Listen(ctx, "tcp", http)
 	if err != nil {
 		return listeners, fmt.Errorf("--http-addr: %w", err)
 	}
-	listeners[1], err = net.Listen("tcp", metrics)
+	listeners[1], err = config.Listen(ctx, "tcp", metrics)
 	if err != nil {
 		return listeners, errors.Join(fmt.Errorf("--metrics-addr: %w", err), listeners[0].Close())
 	}

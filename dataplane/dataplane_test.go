@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -61,28 +62,28 @@ func experimentText(algorithm string) string {
 // request is the README's; its answer is the second variant.
 const request = `{"services": ["ranker_svc"], "context": {"user_id": "user_12345", "country": "US", "age": 25}}`
 
-func folder(t testing.TB) string {
-	t.Helper()
-	root := t.TempDir()
+func folder(tb testing.TB) string {
+	tb.Helper()
+	root := tb.TempDir()
 	for _, name := range []string{"layers", "experiments"} {
 		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	save(t, root, layerFile, layerText)
-	save(t, root, experimentFile, experimentText("new_model"))
+	save(tb, root, layerFile, layerText)
+	save(tb, root, experimentFile, experimentText("new_model"))
 	return root
 }
 
 // save writes a file in one step.
-func save(t testing.TB, root, name, text string) {
-	t.Helper()
+func save(tb testing.TB, root, name, text string) {
+	tb.Helper()
 	temporary := filepath.Join(root, ".saving")
 	if err := os.WriteFile(temporary, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.Rename(temporary, filepath.Join(root, name)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -95,33 +96,33 @@ func config(root string) dataplane.Config {
 }
 
 // start starts a data plane that is stopped when the test ends, if not before.
-func start(t testing.TB, configure ...func(*dataplane.Config)) *plane {
-	t.Helper()
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
-	p := &plane{t: t, root: folder(t), client: &http.Client{Transport: transport}, stopped: make(chan struct{})}
+func start(tb testing.TB, configure ...func(*dataplane.Config)) *plane {
+	tb.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
+	p := &plane{t: tb, root: folder(tb), client: &http.Client{Transport: transport}, stopped: make(chan struct{})}
 	c := config(p.root)
 	for _, f := range configure {
 		f(&c)
 	}
 	listening := make(chan dataplane.Addresses, 1)
 	c.OnListening = func(a dataplane.Addresses) { listening <- a }
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	p.stop = cancel
 	go func() {
 		defer close(p.stopped)
 		p.err = dataplane.Run(ctx, c)
 	}()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		transport.CloseIdleConnections()
 		if err := p.wait(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	select {
 	case a := <-listening:
 		p.api, p.metrics = "http://"+a.HTTP.String(), "http://"+a.Metrics.String()
 	case <-p.stopped:
-		t.Fatal(p.err)
+		tb.Fatal(p.err)
 	}
 	return p
 }
@@ -148,9 +149,8 @@ func (p *plane) do(method, url, contentType string, body []byte) (int, []byte) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
-	if err != nil {
+	if err := errors.Join(err, response.Body.Close()); err != nil {
 		p.t.Fatal(err)
 	}
 	return response.StatusCode, data
@@ -265,14 +265,16 @@ func (p *plane) once() (algorithm string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
-	if err != nil {
+	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return "", err
 	}
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d: %s", response.StatusCode, data)
+	}
 	var a answer
-	if err := json.Unmarshal(data, &a); err != nil || response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("status %d, %v: %s", response.StatusCode, err, data)
+	if err := json.Unmarshal(data, &a); err != nil {
+		return "", fmt.Errorf("%w in %s", err, data)
 	}
 	return fmt.Sprint(a.Results["ranker_svc"].Parameters["algorithm"]), nil
 }
@@ -408,8 +410,8 @@ func TestStopLosesNoRequest(t *testing.T) {
 		if err != nil {
 			return true // stopped already
 		}
-		defer response.Body.Close()
 		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
 		return response.StatusCode == http.StatusServiceUnavailable
 	})
 	if err := <-done; err != nil {

@@ -28,7 +28,7 @@ type streams struct {
 
 // run runs a command and returns its exit code.
 func run(ctx context.Context, args []string, io streams, env settings.LookupEnv) int {
-	root := newRoot(env)
+	root := newRoot(env) //nolint:contextcheck // commands get the context from cobra
 	root.SetArgs(args)
 	root.SetIn(io.in)
 	root.SetOut(io.out)

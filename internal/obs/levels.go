@@ -1,6 +1,7 @@
 package obs
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -78,6 +79,6 @@ func parseLevel(word string) (slog.Level, error) {
 	case "off":
 		return levelOff, nil
 	default:
-		return 0, fmt.Errorf("want debug, info, warn, error or off, for all packages or as in engine=debug")
+		return 0, errors.New("want debug, info, warn, error or off, for all packages or as in engine=debug")
 	}
 }

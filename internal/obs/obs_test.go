@@ -3,6 +3,7 @@ package obs_test
 import (
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -41,13 +42,13 @@ func TestLoggerHasALevelForEachPackage(t *testing.T) {
 	} {
 		out.Reset()
 		log(test.logger)
-		got := ""
+		var got strings.Builder
 		for line := range strings.Lines(out.String()) {
 			_, rest, _ := strings.Cut(line, "msg=")
-			got += rest[:1]
+			got.WriteString(rest[:1])
 		}
-		if got != test.want {
-			t.Errorf("%s: logged %q, want %q", test.name, got, test.want)
+		if got.String() != test.want {
+			t.Errorf("%s: logged %q, want %q", test.name, got.String(), test.want)
 		}
 	}
 }
@@ -104,7 +105,7 @@ func TestParseLevels(t *testing.T) {
 func TestMetricsHandler(t *testing.T) {
 	t.Parallel()
 	recorder := httptest.NewRecorder()
-	obs.MetricsHandler(obs.NewRegistry(), obs.Discard()).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	obs.MetricsHandler(obs.NewRegistry(), obs.Discard()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{"go_goroutines", "process_start_time_seconds"} {
 		if !strings.Contains(recorder.Body.String(), want) {
 			t.Errorf("%s is missing", want)

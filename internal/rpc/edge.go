@@ -37,20 +37,26 @@ func NewEdge(log *slog.Logger, observe func(procedure string, code connect.Code)
 	return &Edge{Log: log, Observe: observe, errors: connect.NewErrorWriter()}
 }
 
-// Options returns the options that a procedure's handler is made with, unary or
-// stream.
-func (e *Edge) Options(procedure string) connect.HandlerOption {
-	return connect.WithHandlerOptions(
-		connect.WithInterceptors(&interceptor{edge: e}),
-		connect.WithCompression("gzip", e.decompressor(procedure), newCompressor),
-		connect.WithCompressMinBytes(minCompressBytes),
-	)
+// UnaryOptions returns the options that the handler of a unary procedure is made
+// with. It must stand behind Unary, which bounds what it reads.
+func (e *Edge) UnaryOptions(procedure string) connect.HandlerOption {
+	return connect.WithHandlerOptions(e.options(), decompression(func(err error) error {
+		return e.refuse(context.Background(), procedure, err) // the interceptor does not see it
+	}))
 }
 
-// StreamOptions returns the options for a service whose streams can not be
-// bounded by the size of their body.
-func (e *Edge) StreamOptions(procedure string) connect.HandlerOption {
-	return connect.WithHandlerOptions(e.Options(procedure), connect.WithReadMaxBytes(MaxRequestBytes))
+// StreamOptions returns the options that the handlers of a service are made with
+// that has streams: each of their messages is bounded by itself.
+func (e *Edge) StreamOptions(service string) connect.HandlerOption {
+	return connect.WithHandlerOptions(e.options(), connect.WithReadMaxBytes(MaxRequestBytes),
+		decompression(func(err error) error { return e.Coded(context.Background(), service, err) }))
+}
+
+func (e *Edge) options() connect.HandlerOption {
+	return connect.WithHandlerOptions(
+		connect.WithInterceptors(&interceptor{edge: e}),
+		connect.WithCompressMinBytes(minCompressBytes),
+	)
 }
 
 // Coded turns an error into what a client may see, and logs what it must not.

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"compress/gzip"
-	"context"
 	"io"
 
 	"connectrpc.com/connect"
@@ -10,20 +9,22 @@ import (
 
 func newCompressor() connect.Compressor { return gzip.NewWriter(io.Discard) }
 
-func (e *Edge) decompressor(procedure string) func() connect.Decompressor {
-	return func() connect.Decompressor { return &decompressor{edge: e, procedure: procedure} }
+// decompression takes requests in gzip, and gives the errors that come of it to
+// refuse.
+func decompression(refuse func(error) error) connect.HandlerOption {
+	decompress := func() connect.Decompressor { return &decompressor{refuse: refuse} }
+	return connect.WithCompression("gzip", decompress, newCompressor)
 }
 
 // decompressor reads gzip up to the largest request. Connect keeps the code of
 // errors that come out of Read, and gives its own to those of Reset and Close;
 // so everything that can fail happens in Read.
 type decompressor struct {
-	edge      *Edge
-	procedure string
-	source    io.Reader
-	begun     bool
-	reader    gzip.Reader
-	left      int64
+	refuse func(error) error
+	source io.Reader
+	begun  bool
+	reader gzip.Reader
+	left   int64
 }
 
 func (d *decompressor) Reset(source io.Reader) error {
@@ -53,8 +54,4 @@ func (d *decompressor) Read(p []byte) (int, error) {
 func (d *decompressor) Close() error {
 	d.source = nil
 	return nil
-}
-
-func (d *decompressor) refuse(err error) error {
-	return d.edge.refuse(context.Background(), d.procedure, err)
 }

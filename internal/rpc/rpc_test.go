@@ -104,7 +104,7 @@ func setup(t *testing.T) *bundle {
 				return nil, err
 			}
 			return m, nil
-		}, edge.Options(unary), connect.WithIdempotency(connect.IdempotencyNoSideEffects))))
+		}, edge.UnaryOptions(unary), connect.WithIdempotency(connect.IdempotencyNoSideEffects))))
 	mux.Handle(stream, rpc.Stream(t.Context().Done(), connect.NewServerStreamHandlerSimple(stream,
 		func(_ context.Context, m *message, s *connect.ServerStream[message]) error {
 			if err := s.Send(m); err != nil {
@@ -121,6 +121,7 @@ func setup(t *testing.T) *bundle {
 }
 
 func client(t *testing.T) *http.Client {
+	t.Helper()
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: protocols}
@@ -333,9 +334,8 @@ func TestUnaryRefusesWhatItCanNotRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer response.Body.Close()
 			data, err := io.ReadAll(response.Body)
-			if err != nil {
+			if err := errors.Join(err, response.Body.Close()); err != nil {
 				t.Fatal(err)
 			}
 			if response.StatusCode != test.status {
@@ -402,7 +402,7 @@ func TestRestOfABodyIsNoRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	inner := "POST " + unary + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n\"a\""
 	_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		unary, 10<<20, strings.Repeat(inner, 100))

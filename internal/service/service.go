@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 )
 
@@ -33,13 +34,11 @@ type Part struct {
 // does not even then return is named in the error and left behind.
 //
 // The error joins whatever went wrong; nil means that ctx ended and all parts
-// stopped cleanly. A part that ends by itself without an error is an error, as
+// stopped cleanly. Parts are started even if it has ended already, since only
+// they can let go of what they own. A part that ends by itself without an error is an error, as
 // the process can not do its work without it. A panic in a part is that part's
 // error.
 func Run(ctx context.Context, grace time.Duration, parts ...Part) error {
-	if err := ctx.Err(); err != nil {
-		return nil // stopped before it started
-	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	ends := make(chan end, len(parts))
@@ -59,12 +58,12 @@ func Run(ctx context.Context, grace time.Duration, parts ...Part) error {
 	}
 	stopping, release := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer release()
-	for i := len(parts) - 1; i >= 0; i-- {
-		if parts[i].Stop == nil {
+	for _, part := range slices.Backward(parts) {
+		if part.Stop == nil {
 			continue
 		}
-		if err := protect(stopping, parts[i].Stop); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", parts[i].Name, err))
+		if err := protect(stopping, part.Stop); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", part.Name, err))
 		}
 	}
 	cancel()

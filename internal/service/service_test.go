@@ -98,16 +98,28 @@ func TestRunEndsWithItsFirstPart(t *testing.T) {
 	}
 }
 
-func TestRunDoesNotStartWhatIsStopped(t *testing.T) {
+func TestRunStopsWhatIsStoppedAlready(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := service.Run(ctx, grace, service.Part{Name: "a", Run: func(context.Context) error {
-		t.Error("it ran")
-		return nil
-	}})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
+	}
+	server := &http.Server{ReadHeaderTimeout: time.Second}
+	released := false
+	err = service.Run(ctx, grace,
+		service.Part{Name: "a", Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			released = true
+			return nil
+		}},
+		service.Server("http", server, listener))
+	if err != nil || !released {
+		t.Errorf("got %v, released %v", err, released)
+	}
+	if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
 	}
 }
 
@@ -139,8 +151,8 @@ func TestServerFinishesWhatItBegan(t *testing.T) {
 			answer <- err.Error()
 			return
 		}
-		defer response.Body.Close()
 		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
 		answer <- string(body)
 	}()
 	<-entered

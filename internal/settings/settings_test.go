@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,9 +97,7 @@ func TestResolveTakesTheNearestSource(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t, test.yaml)
-			for name, value := range test.env {
-				b.env[name] = value
-			}
+			maps.Copy(b.env, test.env)
 			all, err := b.resolve(t, test.args...)
 			if err != nil {
 				t.Fatal(err)

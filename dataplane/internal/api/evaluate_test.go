@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -22,12 +23,12 @@ import (
 )
 
 // setup returns a service of some layers, each of which always matches.
-func setup(t testing.TB, layers int) *Service {
-	t.Helper()
+func setup(tb testing.TB, layers int) *Service {
+	tb.Helper()
 	config := &configv1.Snapshot{Revision: 1}
 	for i := range int32(layers) {
 		config.Layers = append(config.Layers, &configv1.Layer{
-			LayerId: fmt.Sprintf("layer_%02d", i), Priority: -i, HashKey: "user_id", Salt: fmt.Sprint(i), Enabled: true,
+			LayerId: fmt.Sprintf("layer_%02d", i), Priority: -i, HashKey: "user_id", Salt: fmt.Sprintf("salt_%d", i), Enabled: true,
 			Ranges: []*configv1.Range{{Start: 0, End: 10_000, Vid: i + 1}},
 		})
 		config.Experiments = append(config.Experiments, &configv1.Experiment{
@@ -41,11 +42,11 @@ func setup(t testing.TB, layers int) *Service {
 	}
 	ruleset, err := engine.Compile(nil, config)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	holder := snapshot.NewHolder(time.Now)
 	if err := holder.Publish(ruleset); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	measured := metrics.New(obs.NewRegistry(), holder)
 	return NewService(holder, measured, rpc.NewEdge(slog.New(slog.DiscardHandler), measured.Observe), time.Now)
@@ -71,7 +72,7 @@ func TestEvaluateCountsServicesOnce(t *testing.T) {
 	s := setup(t, 1)
 	many := []string{"svc"}
 	for i := range 50 {
-		many = append(many, fmt.Sprint(i), fmt.Sprint(i/2))
+		many = append(many, strconv.Itoa(i), strconv.Itoa(i/2))
 	}
 	for _, services := range [][]string{{"b", "svc", "a", "b", "svc"}, many[:100]} {
 		answer, err := s.evaluate(t.Context(), &evaluateRequest{services: services})

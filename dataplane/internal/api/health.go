@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -109,7 +110,8 @@ func (h *Health) Mount(mux *http.ServeMux, edge *rpc.Edge, stop <-chan struct{})
 // that lives, GET /readyz by one that should be sent requests.
 func (h *Health) MountProbes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"status":"alive"}`+"\n")
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { h.write(w, true) })
 }
@@ -152,8 +154,13 @@ func (h *Health) write(w http.ResponseWriter, details bool) {
 	writeJSON(w, code, r)
 }
 
-func writeJSON(w http.ResponseWriter, code int, v any) {
+func writeJSON(w http.ResponseWriter, code int, r report) {
+	data, err := json.Marshal(r)
+	if err != nil { // a clock beyond the year 9999
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(v) // a client that has gone hears nothing anyway
+	_, _ = w.Write(append(data, '\n')) // a client that has gone hears nothing anyway
 }

@@ -54,7 +54,7 @@ func mount[Request, Answer any](
 ) http.Handler {
 	service := servingv1.File_strata_serving_v1_evaluation_proto.Services().ByName("EvaluationService")
 	handler := s.metrics.Timed(procedure, s.edge.Unary(procedure, connect.NewUnaryHandlerSimple(procedure, call,
-		s.edge.Options(procedure),
+		s.edge.UnaryOptions(procedure),
 		codecs(),
 		connect.WithSchema(service.Methods().ByName(method)),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),

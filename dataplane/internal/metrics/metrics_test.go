@@ -27,7 +27,7 @@ func TestMetrics(t *testing.T) {
 	expect := func(lines ...string) {
 		t.Helper()
 		recorder := httptest.NewRecorder()
-		obs.MetricsHandler(registry, obs.Discard()).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+		obs.MetricsHandler(registry, obs.Discard()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		for _, line := range lines {
 			if !strings.Contains(recorder.Body.String(), "\n"+line+"\n") {
 				t.Errorf("%s is not in:\n%s", line, recorder.Body)
@@ -57,7 +57,7 @@ func TestMetrics(t *testing.T) {
 	m.Observe(procedure, connect.CodeInvalidArgument)
 	m.Observe("/x.v1.Y/Z", 0)
 	timed := m.Timed(procedure, http.NotFoundHandler())
-	timed.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	timed.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	meter := engine.Meter{Now: func() int64 { return 0 }, Rules: 3, RuleNanos: 1500, Merges: 1, MergeNanos: 300}
 	m.Record(&meter)
 	m.Record(&meter) // nothing more to take

@@ -45,6 +45,7 @@ dev: build ## The same with detailed logs as text
 .PHONY: test
 test: ## Run all tests with the race detector
 	$(GO) test -race -timeout 10m $(PACKAGES)
+	$(GO) test -run Alloc ./sdk/go/engine ./dataplane/internal/api # not with the race detector, which allocates
 
 .PHONY: race
 race: test

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"connectrpc.com/connect"
 
@@ -30,6 +31,7 @@ type Edge struct {
 	Observe func(procedure string, code connect.Code)
 
 	errors *connect.ErrorWriter
+	memory sync.Pool // of *memory
 }
 
 // NewEdge returns an edge.

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -80,14 +81,24 @@ func (b *body) Read(p []byte) (int, error) {
 
 func (b *body) fault(err error) error {
 	ctx := b.request.Context()
-	invalid := Invalidf("body", "it can not be read: it is malformed, or took too long")
+	if b.left < 0 {
+		return b.edge.refuse(ctx, b.procedure, Invalidf("body", "larger than %d MiB", MaxRequestBytes>>20))
+	}
+	fault := unreadable(ctx, err)
+	if ctx.Err() != nil {
+		return fault // Connect knows what the end of a context is
+	}
+	return b.edge.refuse(ctx, b.procedure, fault)
+}
+
+// unreadable says why the body of a request could not be read.
+func unreadable(ctx context.Context, err error) error {
 	switch {
-	case b.left < 0:
-		invalid = Invalidf("body", "larger than %d MiB", MaxRequestBytes>>20)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", ctx.Err(), err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		invalid = Invalidf("body", "it ends before its length")
+		return Invalidf("body", "it ends before its length")
+	default:
+		return Invalidf("body", "it can not be read: it is malformed, or took too long")
 	}
-	return b.edge.refuse(ctx, b.procedure, invalid)
 }

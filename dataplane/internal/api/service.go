@@ -41,26 +41,36 @@ func Procedures() []string {
 // Mount adds the service's procedures to a mux, and Evaluate once more as POST
 // /experiment.
 func (s *Service) Mount(mux *http.ServeMux) {
-	evaluate := mount(s, mux, servingv1connect.EvaluationServiceEvaluateProcedure, "Evaluate", s.evaluate)
-	mount(s, mux, servingv1connect.EvaluationServiceBatchEvaluateProcedure, "BatchEvaluate", s.batchEvaluate)
-	mount(s, mux, servingv1connect.EvaluationServiceExplainProcedure, "Explain", s.explain)
-	mux.Handle("POST /experiment", short(evaluate))
+	const (
+		evaluate      = servingv1connect.EvaluationServiceEvaluateProcedure
+		batchEvaluate = servingv1connect.EvaluationServiceBatchEvaluateProcedure
+		explain       = servingv1connect.EvaluationServiceExplainProcedure
+	)
+	evaluating := s.metrics.Timed(evaluate, &rpc.Direct[evaluateRequest, evaluateAnswer]{
+		Edge: s.edge, Procedure: evaluate, Decode: decodeEvaluate, Call: s.evaluate, Append: appendEvaluate,
+		Next: unary(s, evaluate, "Evaluate", s.evaluate),
+	})
+	mux.Handle(evaluate, evaluating)
+	mux.Handle("POST /experiment", short(evaluating))
+	mux.Handle(batchEvaluate, s.metrics.Timed(batchEvaluate, &rpc.Direct[batchEvaluateRequest, batchEvaluateAnswer]{
+		Edge: s.edge, Procedure: batchEvaluate, Decode: decodeBatch, Call: s.batchEvaluate, Append: appendBatch,
+		Next: unary(s, batchEvaluate, "BatchEvaluate", s.batchEvaluate),
+	}))
+	mux.Handle(explain, s.metrics.Timed(explain, unary(s, explain, "Explain", s.explain)))
 }
 
-// mount makes the handler of a unary procedure without side effects.
-func mount[Request, Answer any](
-	s *Service, mux *http.ServeMux, procedure string, method protoreflect.Name,
-	call func(context.Context, *Request) (*Answer, error),
+// unary makes the handler of a unary procedure without side effects, for all
+// protocols.
+func unary[Request, Answer any](
+	s *Service, procedure string, method protoreflect.Name, call func(context.Context, *Request) (*Answer, error),
 ) http.Handler {
 	service := servingv1.File_strata_serving_v1_evaluation_proto.Services().ByName("EvaluationService")
-	handler := s.metrics.Timed(procedure, s.edge.Unary(procedure, connect.NewUnaryHandlerSimple(procedure, call,
+	return s.edge.Unary(procedure, connect.NewUnaryHandlerSimple(procedure, call,
 		s.edge.UnaryOptions(procedure),
 		codecs(),
 		connect.WithSchema(service.Methods().ByName(method)),
 		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
-	)))
-	mux.Handle(procedure, handler)
-	return handler
+	))
 }
 
 // short makes a handler take JSON that is not called so: curl -d sends it as a

@@ -21,6 +21,23 @@ func TestOwnVectors(t *testing.T) {
 	}
 }
 
+// TestNamesAreUnique holds the project's own vectors to it, since a failure is
+// told by its name alone.
+func TestNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	suite, err := load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, check := range checks(suite) {
+		if check.name == "" || seen[check.name] {
+			t.Errorf("the name %q is empty or stands twice", check.name)
+		}
+		seen[check.name] = true
+	}
+}
+
 // TestWrongVectors shows that a case can fail, in each list, and that what the
 // runner does not know is refused.
 func TestWrongVectors(t *testing.T) {
@@ -31,16 +48,16 @@ func TestWrongVectors(t *testing.T) {
 		code  int
 		want  string
 	}{
-		"hash":          {`{"hashes":[{"name":"x","input":"a","hash":"0000000000000000"}]}`, 1, "d24ec4f1a98c6e5b"},
-		"slot":          {`{"slots":[{"name":"x","salt":"click_exp_2024","key":"user_12345","slot":7623}]}`, 1, "got 7622, want 7623"},
-		"key":           {`{"keys":[{"name":"x","value":1.5,"key":"1.5"}]}`, 1, "got a key: false, want true"},
-		"rule":          {`{"rules":[{"name":"x","rule":{"type":"field","field":"f","op":"eq","values":[1]},"context":{},"truth":"TRUTH_FALSE"}]}`, 1, "TRUTH_UNKNOWN"},
-		"merge":         {`{"merges":[{"name":"x","params":[{"a":1},{"a":2}],"merged":{"a":2}}]}`, 1, `got {"a":1}, want {"a":2}`},
-		"case":          {`{"cases":[{"name":"x",` + config + `,"results":{"s":{"parameters":{},"vids":[7]}}}]}`, 1, "got [], want [7]"},
-		"fault":         {`{"cases":[{"name":"x","config":{"layers":[{"layer":"typo"}]},"request":{"services":["s"]}}]}`, 1, "layers[0].json"},
-		"unknown list":  {`{"guesses":[]}`, 2, "guesses"},
-		"repeated name": {`{"cases":[{"name":"x"},{"name":"x"}]}`, 2, `"x"`},
-		"no JSON":       {`x`, 2, "vectors.json"},
+		"hash":         {`{"hashes":[{"name":"x","input":"a","hash":"0000000000000000"}]}`, 1, "d24ec4f1a98c6e5b"},
+		"slot":         {`{"slots":[{"name":"x","salt":"click_exp_2024","key":"user_12345","slot":7623}]}`, 1, "got 7622, want 7623"},
+		"key":          {`{"keys":[{"name":"x","value":1.5,"key":"1.5"}]}`, 1, "got a key: false, want true"},
+		"rule":         {`{"rules":[{"name":"x","rule":{"type":"field","field":"f","op":"eq","values":[1]},"context":{},"truth":"TRUTH_FALSE"}]}`, 1, "TRUTH_UNKNOWN"},
+		"merge":        {`{"merges":[{"name":"x","params":[{"a":1},{"a":2}],"merged":{"a":2}}]}`, 1, `got {"a":1}, want {"a":2}`},
+		"case":         {`{"cases":[{"name":"x",` + config + `,"results":{"s":{"parameters":{},"vids":[7]}}}]}`, 1, "got [], want [7]"},
+		"fault":        {`{"cases":[{"name":"x","config":{"layers":[{"layer":"typo"}]},"request":{"services":["s"]}}]}`, 1, "layers[0].json"},
+		"unknown list": {`{"guesses":[]}`, 2, "guesses"},
+		"no cases":     {`{}`, 2, "no cases"},
+		"no JSON":      {`x`, 2, "vectors.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

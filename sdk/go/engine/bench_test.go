@@ -232,7 +232,7 @@ func benchMerge(b *testing.B, s *configv1.Snapshot, mission float64) {
 	})
 	b.Run("unseen", func(b *testing.B) {
 		rules := mustCompile(b, s)
-		rules.FillCache()
+		rules.DisableCache()
 		evaluate(b, rules, "service", ctx)
 		if mission > 0 {
 			reference(b, mission)

@@ -10,6 +10,8 @@ const (
 	// cacheBytes bounds what the cached results of a Ruleset and all made from
 	// it hold, about.
 	cacheBytes = 64 << 20
+	// cacheSweep is how many slots one new entry may empty to make room.
+	cacheSweep = 1024
 )
 
 // cache keeps results by the combination of variants that they were merged
@@ -21,11 +23,13 @@ const (
 type cache struct {
 	slots [cacheSlots]atomic.Pointer[cacheEntry]
 	bytes atomic.Int64
+	hand  atomic.Uint32 // goes round the slots to make room
+	limit int64         // of bytes
 }
 
 type cacheEntry struct {
 	hash    uint64
-	matches []*match
+	matches []*identity
 	result  *Result
 	bytes   int64
 }
@@ -35,7 +39,7 @@ func (c *cache) places(hash uint64) (a, b *atomic.Pointer[cacheEntry]) {
 	return &c.slots[hash%cacheSlots], &c.slots[(hash>>32)%cacheSlots]
 }
 
-func (c *cache) get(hash uint64, matches []*match) *Result {
+func (c *cache) get(hash uint64, matches []*identity) *Result {
 	a, b := c.places(hash)
 	if e := a.Load(); e != nil && e.hash == hash && slices.Equal(e.matches, matches) {
 		return e.result
@@ -46,26 +50,38 @@ func (c *cache) get(hash uint64, matches []*match) *Result {
 	return nil
 }
 
-func (c *cache) put(hash uint64, matches []*match, result *Result) {
+func (c *cache) put(hash uint64, matches []*identity, result *Result) {
 	const overhead = 256 // of an entry, its result and their headers
-	e := &cacheEntry{hash: hash, matches: slices.Clone(matches), result: result}
-	e.bytes = int64(overhead + len(result.Parameters) + 32*len(matches))
-	if e.bytes > cacheBytes/16 {
+	bytes := int64(overhead + len(result.Parameters) + 32*len(matches))
+	if bytes > c.limit/16 {
 		return
 	}
+	e := &cacheEntry{hash: hash, matches: slices.Clone(matches), result: result, bytes: bytes}
 	place, other := c.places(hash)
 	if place.Load() != nil && (other.Load() == nil || hash>>63 == 1) {
 		place = other
 	}
-	if c.bytes.Load()+e.bytes > cacheBytes {
-		e = nil // full: make room for later ones instead
+	c.replace(place, e)
+	for range cacheSweep {
+		if c.bytes.Load() <= c.limit {
+			return
+		}
+		if victim := &c.slots[c.hand.Add(1)%cacheSlots]; victim != place {
+			c.replace(victim, nil)
+		}
 	}
+	if c.bytes.Load() > c.limit {
+		c.replace(place, nil) // the next one goes on sweeping
+	}
+}
+
+func (c *cache) replace(place *atomic.Pointer[cacheEntry], e *cacheEntry) {
 	var delta int64
-	if old := place.Swap(e); old != nil {
-		delta -= old.bytes
-	}
 	if e != nil {
 		delta += e.bytes
+	}
+	if old := place.Swap(e); old != nil {
+		delta -= old.bytes
 	}
 	c.bytes.Add(delta)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,11 +43,11 @@ type Change struct {
 	// Revision is what the result is called.
 	Revision int64
 	// Layers, Experiments and Fields are added, or replace those of the same
-	// id. They must not be changed afterwards.
+	// id, each id once. They must not be changed afterwards.
 	Layers      []*configv1.Layer
 	Experiments []*configv1.Experiment
 	Fields      []*configv1.Field
-	// Deleted resources are gone, if they were there.
+	// Deleted resources are gone, if they were there and are not added again.
 	DeletedLayers      []string
 	DeletedExperiments []int32
 	DeletedFields      []string
@@ -82,13 +83,29 @@ func (r *Ruleset) Apply(change Change) (*Ruleset, error) {
 		r = newRuleset()
 	}
 	next, faults := r.apply(change)
-	if len(faults) > 0 {
+	if faults = append(change.repeated(), faults...); len(faults) > 0 {
 		return nil, faults
 	}
 	if !next.hasStaleSymbols() {
 		return next, nil
 	}
 	return Compile(nil, next.Snapshot())
+}
+
+// repeated returns the resources that stand twice in a change.
+func (c *Change) repeated() Faults {
+	d := delta{}
+	layers, experiments, fields := map[string]struct{}{}, map[string]struct{}{}, map[string]struct{}{}
+	for i, l := range c.Layers {
+		d.stands(layers, KindLayer, l.GetLayerId(), i)
+	}
+	for i, e := range c.Experiments {
+		d.stands(experiments, KindExperiment, eidText(e.GetEid()), i)
+	}
+	for i, f := range c.Fields {
+		d.stands(fields, KindField, f.GetName(), i)
+	}
+	return d.repeated
 }
 
 // Snapshot returns the configuration that was compiled. Its order is not
@@ -111,7 +128,9 @@ func (r *Ruleset) Snapshot() *configv1.Snapshot {
 }
 
 func newRuleset() *Ruleset {
-	return &Ruleset{symbols: &symbols{of: map[string]symbol{}}, shared: &shared{}}
+	s := &shared{seed: maphash.MakeSeed()}
+	s.cache.limit = cacheBytes
+	return &Ruleset{symbols: &symbols{of: map[string]symbol{}}, shared: s}
 }
 
 // hasStaleSymbols reports whether so many names have come and gone that it is
@@ -217,20 +236,29 @@ func same[M interface {
 // locate gives faults the places of their resources in the snapshot, instead of
 // those in the change.
 func (d *delta) locate(faults Faults, snapshot *configv1.Snapshot) {
+	layers, experiments := map[string]int{}, map[string]int{}
+	if slices.ContainsFunc(faults, func(f Fault) bool { return f.Index < 0 }) {
+		// Only layers and experiments are compiled again without a change.
+		for i, l := range snapshot.GetLayers() {
+			layers[l.GetLayerId()] = i
+		}
+		for i, e := range snapshot.GetExperiments() {
+			experiments[eidText(e.GetEid())] = i
+		}
+	}
 	for i := range faults {
 		f := &faults[i]
 		switch {
-		case f.Index >= 0 && f.Kind == KindLayer:
-			f.Index = d.layersAt[f.Index]
-		case f.Index >= 0 && f.Kind == KindExperiment:
-			f.Index = d.experimentsAt[f.Index]
-		case f.Index >= 0:
-			f.Index = d.fieldsAt[f.Index]
-		// Only layers and experiments are compiled again without a change.
+		case f.Index < 0 && f.Kind == KindLayer:
+			f.Index = layers[f.ID]
+		case f.Index < 0:
+			f.Index = experiments[f.ID]
 		case f.Kind == KindLayer:
-			f.Index = slices.IndexFunc(snapshot.GetLayers(), func(l *configv1.Layer) bool { return l.GetLayerId() == f.ID })
+			f.Index = d.layersAt[f.Index]
 		case f.Kind == KindExperiment:
-			f.Index = slices.IndexFunc(snapshot.GetExperiments(), func(e *configv1.Experiment) bool { return eidText(e.GetEid()) == f.ID })
+			f.Index = d.experimentsAt[f.Index]
+		default:
+			f.Index = d.fieldsAt[f.Index]
 		}
 	}
 }
@@ -243,7 +271,17 @@ type report struct {
 	index  int
 }
 
+// maxFaults is how many faults are listed. A hostile file has room for millions,
+// and nobody reads the thousandth.
+const maxFaults = 1000
+
 func (r report) fault(path, problem string, args ...any) {
+	switch n := len(*r.faults); {
+	case n > maxFaults:
+		return
+	case n == maxFaults:
+		path, problem, args = "", "has a fault that is not listed, and so may others: only the first %d are", []any{maxFaults}
+	}
 	*r.faults = append(*r.faults, Fault{
 		Kind: r.kind, ID: r.id, Index: r.index, Path: path, Problem: fmt.Sprintf(problem, args...),
 	})
@@ -292,10 +330,14 @@ func (b *builder) readLayer(src *configv1.Layer, index int) *layer {
 		}
 	}
 	slices.SortStableFunc(l.ranges, func(a, b slotRange) int { return int(a.start) - int(b.start) })
-	for i := 1; i < len(l.ranges); i++ {
-		if a, b := l.ranges[i-1], l.ranges[i]; b.start < a.end && b.start < b.end {
+	for i, widest := 1, 0; i < len(l.ranges); i++ {
+		a, b := l.ranges[widest], l.ranges[i]
+		if b.start < a.end && b.start < b.end {
 			rep.fault(fmt.Sprintf("ranges[%d]", b.index), "slots [%d, %d) overlap ranges[%d], which has [%d, %d)",
 				b.start, b.end, a.index, a.start, a.end)
+		}
+		if b.end > a.end {
+			widest = i
 		}
 	}
 	return l
@@ -331,7 +373,7 @@ func (b *builder) readExperiment(src *configv1.Experiment, index int) *experimen
 		if v.GetVid() < 1 {
 			rep.fault(path+".vid", "is %d, want at least 1", v.GetVid())
 		}
-		params, errs := parseParams(v.GetParamsJson())
+		params, errs := parseParams(v.GetParamsJson(), b.next.shared.seed)
 		for _, err := range errs {
 			rep.fault(joinPath(path+".params", err.path), "%s", err.problem)
 		}
@@ -463,7 +505,7 @@ func inferType(values []*configv1.Value) FieldType {
 		switch {
 		case typ == 0 || typ == t:
 			typ = t
-		case typ+t == IntField+FloatField:
+		case min(typ, t) == IntField && max(typ, t) == FloatField:
 			typ = FloatField
 		default:
 			return 0

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,6 +73,17 @@ func TestCompileRefuses(t *testing.T) {
 		"overlap": {
 			func(s *configv1.Snapshot) { s.Layers[0].Ranges[1].Start = 50 },
 			[]string{"layer ranking: ranges[1]: slots [50, 200) overlap ranges[0], which has [0, 100)"},
+		},
+		"overlap with one that is not the neighbour": {
+			func(s *configv1.Snapshot) {
+				s.Layers[1].Ranges = []*configv1.Range{
+					{Start: 0, End: 100, Vid: 21}, {Start: 10, End: 20, Vid: 21}, {Start: 30, End: 40, Vid: 21}, {Start: 100, End: 200, Vid: 21},
+				}
+			},
+			[]string{
+				"layer search: ranges[1]: slots [10, 20) overlap ranges[0], which has [0, 100)",
+				"layer search: ranges[2]: slots [30, 40) overlap ranges[0], which has [0, 100)",
+			},
 		},
 		"overlap in any order": {
 			func(s *configv1.Snapshot) { s.Layers[0].Ranges[0].Start, s.Layers[0].Ranges[0].End = 150, 160 },
@@ -176,6 +188,10 @@ func TestCompileRefuses(t *testing.T) {
 		"params with an infinite number": {params(`{"a":1e400}`), []string{"experiment 1: variants[1].params.a: 1e400 is larger than a double can be"}},
 		"params with a repeated key":     {params(`{"a":{"b":1,"\u0062":2}}`), []string{"experiment 1: variants[1].params.a.b: stands twice"}},
 		"params with half a character":   {params(`{"a":"\ud800"}`), []string{"experiment 1: variants[1].params: not valid JSON at byte 6: half of a surrogate pair"}},
+		"params with a long key": {
+			params(`{"a":{"` + strings.Repeat("k", 257) + `":1}}`),
+			[]string{"experiment 1: variants[1].params.a." + strings.Repeat("k", 40) + "...: has a key of 257 bytes, at most 256 are allowed"},
+		},
 		"params too deep": {
 			params(strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65)),
 			[]string{"experiment 1: variants[1].params" + strings.Repeat(".a", 64) + ": is nested deeper than 64 levels"},
@@ -209,6 +225,10 @@ func TestCompileRefuses(t *testing.T) {
 		},
 		"mixed values": {
 			rule(condition("other", configv1.Operator_OPERATOR_IN, append(numbers(1), texts("a")...)...)),
+			[]string{"experiment 2: rule.values: are of different types, and the field is not declared"},
+		},
+		"mixed values of other kinds": {
+			rule(condition("other", configv1.Operator_OPERATOR_IN, append(texts("a"), &configv1.Value{Kind: &configv1.Value_BoolValue{}})...)),
 			[]string{"experiment 2: rule.values: are of different types, and the field is not declared"},
 		},
 		"values of another type": {
@@ -252,6 +272,35 @@ func TestCompileRefuses(t *testing.T) {
 				t.Errorf("as a change: got\n%v\nwant\n%s", err, strings.Join(c.want, "\n"))
 			}
 		})
+	}
+}
+
+// TestFaultsAreBounded breaks a configuration in more places than anyone reads.
+func TestFaultsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := validSnapshot()
+	for i := range int32(5000) {
+		s.Layers = append(s.Layers, &configv1.Layer{LayerId: strconv.Itoa(int(i)), HashKey: "k", Salt: "s", Ranges: []*configv1.Range{{End: 1, Vid: 999}}})
+	}
+	_, err := engine.Compile(nil, s)
+	faults, _ := errors.AsType[engine.Faults](err)
+	if n := len(faults); n != 1001 || !strings.Contains(faults[n-1].Problem, "only the first 1000 are") {
+		t.Errorf("got %d faults, the last one %v", n, faults[n-1])
+	}
+}
+
+func TestApplyRefusesAnIDThatStandsTwice(t *testing.T) {
+	t.Parallel()
+	s := validSnapshot()
+	_, err := compile(t, s).Apply(engine.Change{
+		Layers:      []*configv1.Layer{s.Layers[0], s.Layers[0]},
+		Experiments: []*configv1.Experiment{s.Experiments[1], s.Experiments[0], s.Experiments[1]},
+		Fields:      []*configv1.Field{s.Fields[0], s.Fields[0]},
+	})
+	want := "layer ranking: stands twice: the id must be unique\nexperiment 2: stands twice: the id must be unique\n" +
+		"field country: stands twice: the id must be unique"
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 )
 
 // Outcome is what came of a layer in one evaluation. Its numbers are those of
@@ -29,6 +30,8 @@ type Explanation struct {
 	Layers []LayerExplanation
 	// Parameters are the decided paths, in byte order.
 	Parameters []ParameterExplanation
+	// Truncated says that there are more Parameters than an explanation holds.
+	Truncated bool
 }
 
 // LayerExplanation says what one layer did. What comes after the step at which
@@ -92,7 +95,6 @@ func (r *Ruleset) Explain(service string, ctx Context, layers []string) *Explana
 		return e
 	}
 	w := r.worker(ctx)
-	defer r.release(w)
 	only := newSelection(layers)
 	for _, l := range s.layers {
 		d := decision{outcome: NotRequested}
@@ -109,8 +111,9 @@ func (r *Ruleset) Explain(service string, ctx Context, layers []string) *Explana
 		w.merger.trace = trace
 		e.Result = w.merge()
 		w.merger.trace = nil
-		e.Parameters = trace.explain(w.matches)
+		e.Parameters, e.Truncated = trace.explain(w.matches), trace.truncated
 	}
+	r.release(w)
 	return e
 }
 
@@ -162,7 +165,7 @@ func noKeyDetail(name string, v *Value) string {
 	switch {
 	case v.kind == String:
 		why = "the empty string is not hashed"
-	case v.kind == Number && v.number != float64(int64(v.number)):
+	case v.kind == Number && v.number != math.Trunc(v.number):
 		why = "numbers with a fraction are not hashed"
 	case v.kind == Number:
 		why = "whole numbers beyond 2^53 - 1 are not hashed, since readers round them differently: send the id as a string"

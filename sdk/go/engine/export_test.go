@@ -28,8 +28,8 @@ func (r *Ruleset) ServiceLayers(name string) int {
 	return len(s.layers)
 }
 
-// FillCache makes the cache refuse every result, so that all are merged anew.
-func (r *Ruleset) FillCache() { r.shared.cache.bytes.Store(cacheBytes) }
+// DisableCache makes the cache refuse every result, so that all are merged anew.
+func (r *Ruleset) DisableCache() { r.shared.cache.limit = 0 }
 
 // RuleBench evaluates one rule in one context, again and again.
 type RuleBench struct {

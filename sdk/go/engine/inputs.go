@@ -44,8 +44,9 @@ func (in *inputs) forget(names *symbols) {
 			in.at[y] = 0
 		}
 	}
-	for _, y := range in.made {
+	for i, y := range in.made {
 		in.key[y] = 0
+		in.keys[i].text = "" // it shares memory with a request
 	}
 	in.ctx, in.made, in.keys, in.ok = nil, in.made[:0], in.keys[:0], in.ok[:0]
 }

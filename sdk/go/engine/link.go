@@ -34,12 +34,16 @@ func (r *Ruleset) apply(change Change) (*Ruleset, Faults) {
 		},
 		moved: map[string]*layer{},
 	}
+	empty := r.layers.size == 0 && r.experiments.size == 0
+	if empty {
+		b.next.symbols, b.names = &symbols{of: map[string]symbol{}}, true
+	}
 	retyped := b.applyFields(change)
 	b.applyExperiments(change, retyped)
 	b.applyLayers(change)
 	b.applyServices()
 	n := b.next
-	if r.layers.size == 0 && r.experiments.size == 0 {
+	if empty {
 		n.fullSymbols = len(n.symbols.names)
 	}
 	n.layers.freeze()
@@ -246,7 +250,7 @@ func newMatch(l *layer, v *variant) *match {
 	id := fmt.Appendf(nil, "%s\x00%d", l.id, v.vid)
 	e := v.experiment
 	return &match{
-		hash: xxhash.Sum64(id), service: e.service, rule: e.program, params: v.params,
+		hash: xxhash.Sum64(id), identity: new(identity), service: e.service, rule: e.program, params: v.params,
 		layer: l, experiment: e, vid: v.vid,
 	}
 }

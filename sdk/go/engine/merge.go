@@ -174,9 +174,15 @@ func (m *merger) write(s mergedMember) {
 // mergeTrace records where each value came from and what it hid. A merge that
 // is traced visits every member instead of copying whole objects.
 type mergeTrace struct {
-	path    []string                 // escaped keys down to the open object
-	entries map[string]*mergedOrigin // by path
+	path      []string                 // escaped keys down to the open object
+	entries   map[string]*mergedOrigin // by path
+	bytes     int                      // of the paths
+	truncated bool                     // they became too many
 }
+
+// maxTraceBytes bounds the paths of one explanation: deep parameters with long
+// keys have paths that are together much longer than the parameters.
+const maxTraceBytes = 16 << 20
 
 // mergedOrigin is the winner at a path and those below it, by match.
 type mergedOrigin struct {
@@ -203,14 +209,25 @@ func (t *mergeTrace) entry(s *mergedMember) *mergedOrigin {
 	e := t.entries[path]
 	if e == nil {
 		e = &mergedOrigin{winner: origin{s.match, s.member.json()}}
+		if t.bytes += len(path); t.bytes > maxTraceBytes {
+			t.truncated = true
+			return e
+		}
 		t.entries[path] = e
 	}
 	return e
 }
 
-func (t *mergeTrace) keep(s mergedMember) { t.entry(&s) }
+func (t *mergeTrace) keep(s mergedMember) {
+	if !t.truncated {
+		t.entry(&s)
+	}
+}
 
 func (t *mergeTrace) hide(above *mergedMember, below *member, match int32) {
+	if t.truncated {
+		return
+	}
 	e := t.entry(above)
 	e.hidden = append(e.hidden, origin{match, below.json()})
 }

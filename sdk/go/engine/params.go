@@ -3,11 +3,10 @@ package engine
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/maphash"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/strata-exp/strata/sdk/go/engine/jsonscan"
 )
@@ -19,6 +18,8 @@ const (
 	// MaxParamsDepth is how deep they may be nested, the outer object counted
 	// as 1.
 	MaxParamsDepth = 64
+	// MaxKeyBytes is how long a key may be.
+	MaxKeyBytes = 256
 )
 
 // object is a JSON object of parameters, read once and written in the one form
@@ -50,17 +51,18 @@ func (m *member) json() string { return m.text[m.value:] }
 // paramsError is a fault in the text of parameters.
 type paramsError struct{ path, problem string }
 
-// parseParams reads the text of a JSON object.
-func parseParams(text string) (*object, []paramsError) {
+// parseParams reads the text of a JSON object. The seed is for the hashes of
+// keys, so that nobody can choose keys that meet.
+func parseParams(text string, seed maphash.Seed) (*object, []paramsError) {
 	if len(text) > MaxParamsBytes {
 		return nil, []paramsError{{problem: "is " + strconv.Itoa(len(text)) + " bytes long, at most " +
 			strconv.Itoa(MaxParamsBytes) + " are allowed"}}
 	}
-	p := paramsParser{scan: jsonscan.New(text), out: make([]byte, 0, len(text))}
+	p := paramsParser{scan: jsonscan.New(text), out: make([]byte, 0, len(text)), seed: seed}
 	if kind := p.scan.Kind(); kind != jsonscan.Object && kind != jsonscan.Invalid {
 		return nil, []paramsError{{problem: "want an object, got " + kind.String()}}
 	}
-	root := p.object("", 1)
+	root := p.object(nil, 1)
 	p.scan.End()
 	if err := p.scan.Err(); err != nil {
 		return nil, []paramsError{{problem: err.Error()}}
@@ -78,15 +80,38 @@ type paramsParser struct {
 	scan jsonscan.Scanner
 	out  []byte
 	errs []paramsError
+	seed maphash.Seed
 }
 
-func (p *paramsParser) fail(path, problem string) {
-	p.errs = append(p.errs, paramsError{path: path, problem: problem})
+// place leads to a value. It is spelled out only for a fault, since there may be
+// many values under long keys.
+type place struct {
+	in    *place // nil for the whole object
+	key   string
+	index int // in a list, where key is empty
+	list  bool
 }
 
-func (p *paramsParser) object(path string, depth int) *object {
+func (at *place) String() string {
+	switch {
+	case at == nil:
+		return ""
+	case at.list:
+		return at.in.String() + "[" + strconv.Itoa(at.index) + "]"
+	default:
+		return joinPath(at.in.String(), at.key)
+	}
+}
+
+func (p *paramsParser) fail(at *place, problem string) {
+	if len(p.errs) < maxFaults {
+		p.errs = append(p.errs, paramsError{path: at.String(), problem: problem})
+	}
+}
+
+func (p *paramsParser) object(at *place, depth int) *object {
 	if depth > MaxParamsDepth {
-		p.fail(path, "is nested deeper than "+strconv.Itoa(MaxParamsDepth)+" levels")
+		p.fail(at, "is nested deeper than "+strconv.Itoa(MaxParamsDepth)+" levels")
 		p.scan.Skip()
 		return &object{}
 	}
@@ -101,22 +126,26 @@ func (p *paramsParser) object(path string, depth int) *object {
 		if len(o.members) > 0 {
 			p.out = append(p.out, ',')
 		}
-		m := member{key: key, hash: uint32(xxhash.Sum64String(key))}
+		here := &place{in: at, key: key}
+		if len(key) > MaxKeyBytes {
+			p.fail(&place{in: at, key: clip(key)}, "has a key of "+strconv.Itoa(len(key))+" bytes, at most "+strconv.Itoa(MaxKeyBytes)+" are allowed")
+		}
+		m := member{key: key, hash: uint32(maphash.String(p.seed, key))}
 		start := len(p.out)
 		p.out = append(appendString(p.out, key), ':')
 		m.value = int32(len(p.out) - start)
-		m.child = p.value(path, key, depth)
+		m.child = p.value(here, depth)
 		m.size = int32(len(p.out) - start)
 		o.members = append(o.members, m)
 	}
 	p.out = append(p.out, '}')
 	o.members = slices.Clip(o.members)
-	o.seal(p, path)
+	o.seal(p, at)
 	return o
 }
 
 // seal finds repeated keys and digests the shape.
-func (o *object) seal(p *paramsParser, path string) {
+func (o *object) seal(p *paramsParser, at *place) {
 	order := make([]*member, len(o.members))
 	for i := range o.members {
 		order[i] = &o.members[i]
@@ -125,7 +154,7 @@ func (o *object) seal(p *paramsParser, path string) {
 	var digest []byte
 	for i, m := range order {
 		if i > 0 && m.key == order[i-1].key {
-			p.fail(joinPath(path, m.key), "stands twice")
+			p.fail(&place{in: at, key: m.key}, "stands twice")
 		}
 		digest = binary.LittleEndian.AppendUint32(digest, uint32(len(m.key)))
 		digest = append(digest, m.key...)
@@ -139,16 +168,15 @@ func (o *object) seal(p *paramsParser, path string) {
 	copy(o.shape[:], sum[:])
 }
 
-// value reads the value of a key, or an item of a list where key is an index in
-// brackets. It returns the object, if it is one.
-func (p *paramsParser) value(path, key string, depth int) *object {
+// value reads the value at a place. It returns the object, if it is one.
+func (p *paramsParser) value(at *place, depth int) *object {
 	switch p.scan.Kind() {
 	case jsonscan.Object:
-		return p.object(joinPath(path, key), depth+1)
+		return p.object(at, depth+1)
 	case jsonscan.Array:
-		p.list(joinPath(path, key), depth+1)
+		p.list(at, depth+1)
 	case jsonscan.Number:
-		p.number(path, key)
+		p.number(at)
 	case jsonscan.String:
 		p.out = appendString(p.out, p.scan.Text())
 	default:
@@ -157,9 +185,9 @@ func (p *paramsParser) value(path, key string, depth int) *object {
 	return nil
 }
 
-func (p *paramsParser) list(path string, depth int) {
+func (p *paramsParser) list(at *place, depth int) {
 	if depth > MaxParamsDepth {
-		p.fail(path, "is nested deeper than "+strconv.Itoa(MaxParamsDepth)+" levels")
+		p.fail(at, "is nested deeper than "+strconv.Itoa(MaxParamsDepth)+" levels")
 		p.scan.Skip()
 		return
 	}
@@ -169,12 +197,12 @@ func (p *paramsParser) list(path string, depth int) {
 		if i > 0 {
 			p.out = append(p.out, ',')
 		}
-		p.value(path, "["+strconv.Itoa(i)+"]", depth)
+		p.value(&place{in: at, list: true, index: i}, depth)
 	}
 	p.out = append(p.out, ']')
 }
 
-func (p *paramsParser) number(path, key string) {
+func (p *paramsParser) number(at *place) {
 	text := p.scan.Number()
 	if text == "" {
 		return
@@ -182,9 +210,9 @@ func (p *paramsParser) number(path, key string) {
 	number, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil:
-		p.fail(joinPath(path, key), clip(text)+" is larger than a double can be")
+		p.fail(at, clip(text)+" is larger than a double can be")
 	case !isSafeInteger(number) && !strings.ContainsAny(text, ".eE"):
-		p.fail(joinPath(path, key), clip(text)+" is an integer beyond 2^53 - 1, which readers round differently: write it as a string")
+		p.fail(at, clip(text)+" is an integer beyond 2^53 - 1, which readers round differently: write it as a string")
 	default:
 		p.out = appendNumber(p.out, number)
 	}

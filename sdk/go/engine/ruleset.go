@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"hash/maphash"
 	"math/bits"
 	"slices"
 	"sync"
@@ -26,7 +27,8 @@ type Ruleset struct {
 // shared is what a Ruleset and those made from it use together.
 type shared struct {
 	cache   cache
-	workers sync.Pool // of *worker
+	workers sync.Pool    // of *worker
+	seed    maphash.Seed // of the hashes of keys
 }
 
 // service lists the layers that have a variant of it, in order of evaluation.
@@ -63,9 +65,14 @@ type slotRange struct {
 	index           int // in the source
 }
 
+// identity tells matches apart. It leads to nothing, so that a cached result
+// does not keep alive the revision that it was made from.
+type identity struct{ _ byte }
+
 // match is a variant in its layer: what an evaluation finds for a slot.
 type match struct {
 	hash       uint64
+	identity   *identity
 	service    symbol  // of the experiment
 	rule       program // of the experiment; empty for none
 	params     *object
@@ -185,7 +192,7 @@ func (r *Ruleset) Evaluate(service string, ctx Context, layers []string, meter *
 		if d.outcome != Matched {
 			continue
 		}
-		w.matches = append(w.matches, d.match)
+		w.matches, w.identities = append(w.matches, d.match), append(w.identities, d.match.identity)
 		hash = bits.RotateLeft64(hash^d.match.hash, 23) * prime1
 	}
 	result := noMatch()
@@ -275,7 +282,7 @@ func (w *worker) admitted(rule program, meter *Meter) bool {
 // result returns the result of w's matches, merging them if it is not at hand.
 func (r *Ruleset) result(w *worker, hash uint64, meter *Meter) *Result {
 	cache := &r.shared.cache
-	if result := cache.get(hash, w.matches); result != nil {
+	if result := cache.get(hash, w.identities); result != nil {
 		return result
 	}
 	if meter != nil {
@@ -286,15 +293,16 @@ func (r *Ruleset) result(w *worker, hash uint64, meter *Meter) *Result {
 		}
 	}
 	result := w.merge()
-	cache.put(hash, w.matches, result)
+	cache.put(hash, w.identities, result)
 	return result
 }
 
 // worker is the memory of one evaluation, kept for the next one.
 type worker struct {
 	inputs
-	matches []*match
-	merger  merger
+	matches    []*match
+	identities []*identity // of matches
+	merger     merger
 }
 
 func (w *worker) merge() *Result {
@@ -325,7 +333,7 @@ func (r *Ruleset) worker(ctx Context) *worker {
 
 func (r *Ruleset) release(w *worker) {
 	w.forget(r.symbols)
-	w.matches = pop(w.matches, 0)
+	w.matches, w.identities = pop(w.matches, 0), pop(w.identities, 0)
 	r.shared.workers.Put(w)
 }
 

@@ -2,10 +2,12 @@ package engine_test
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	"github.com/strata-exp/strata/sdk/go/engine"
@@ -138,6 +140,112 @@ func TestCacheStaysBounded(t *testing.T) {
 	}
 	if used, most := rules.CacheBytes(); used > most || used < most/2 {
 		t.Errorf("the cache holds %d bytes, want it filled up to %d", used, most)
+	}
+	// A combination that is asked for now gets in though the cache is full.
+	for i := range 100 {
+		ctx, meter := userContext(fmt.Sprintf("late_%d", i)), &engine.Meter{}
+		rules.Evaluate("service", ctx, nil, nil)
+		if rules.Evaluate("service", ctx, nil, meter); meter.Merges > 0 {
+			t.Fatalf("late_%d was merged twice in a row", i)
+		}
+	}
+}
+
+// TestCacheKeepsNoRevisionAlive looks at the heap, since the cache can only
+// count what it knows of.
+func TestCacheKeepsNoRevisionAlive(t *testing.T) { // not parallel: it measures the heap
+	const revisions, bytes = 50, 1 << 20
+	big := func(i int) *configv1.Experiment {
+		e := &configv1.Experiment{Eid: 1, Service: "s"}
+		for vid := range int32(10) {
+			text := fmt.Sprintf(`{"i":%d,"text":"%s"}`, i, strings.Repeat("x", bytes/10))
+			if vid == 0 {
+				text = fmt.Sprintf(`{"i":%d}`, i) // the one that is asked for, and so cached
+			}
+			e.Variants = append(e.Variants, &configv1.Variant{Vid: vid + 1, ParamsJson: text})
+		}
+		return e
+	}
+	s := oneVariant("{}")
+	s.Experiments = []*configv1.Experiment{big(0)}
+	rules := compile(t, s)
+	before := heap()
+	for i := range revisions {
+		rules.Evaluate("s", userContext("u"), nil, nil)
+		var err error
+		if rules, err = rules.Apply(engine.Change{Revision: int64(i), Experiments: []*configv1.Experiment{big(i + 1)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := int64(heap()) - int64(before); grown > 5*bytes {
+		t.Errorf("%d revisions of %d bytes left %d bytes behind", revisions, bytes, grown)
+	}
+	runtime.KeepAlive(rules)
+}
+
+func heap() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what pools held is freed at the second one
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// TestExplainClipsWholeCharacters shows a long value whose cut falls into the
+// middle of a character.
+func TestExplainClipsWholeCharacters(t *testing.T) {
+	t.Parallel()
+	rules := compile(t, oneVariant("{}"))
+	for pad := range 4 {
+		ctx, err := engine.ParseContext(`{"user_id":["` + strings.Repeat("a", pad) + strings.Repeat("é", 40) + `"]}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if detail := rules.Explain("s", ctx, nil).Layers[0].Detail; !utf8.ValidString(detail) {
+			t.Errorf("the detail is not valid UTF-8: %q", detail)
+		}
+	}
+}
+
+func TestExplainSaysWhyNotHashed(t *testing.T) {
+	t.Parallel()
+	rules := compile(t, oneVariant("{}"))
+	for json, want := range map[string]string{
+		`{}`:                "the context has no user_id",
+		`{"user_id":1.5}`:   "numbers with a fraction are not hashed",
+		`{"user_id":1e300}`: "whole numbers beyond 2^53 - 1 are not hashed",
+		`{"user_id":""}`:    "the empty string is not hashed",
+		`{"user_id":null}`:  "only strings and whole numbers can be hashed",
+	} {
+		ctx, err := engine.ParseContext(json)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l := rules.Explain("s", ctx, nil).Layers[0]; l.Outcome != engine.NoKey || !strings.Contains(l.Detail, want) {
+			t.Errorf("%s: got %v, %s; want %s", json, l.Outcome, l.Detail, want)
+		}
+	}
+}
+
+// TestExplainIsBounded explains parameters whose paths are together thousands
+// of times as long as they are.
+func TestExplainIsBounded(t *testing.T) {
+	t.Parallel()
+	const depth = engine.MaxParamsDepth - 1
+	var leaves strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&leaves, `"%d":1,`, i)
+	}
+	key := strings.Repeat("k", engine.MaxKeyBytes)
+	text := strings.Repeat(`{"`+key+`":`, depth) + `{` + leaves.String() + `"last":1}` + strings.Repeat(`}`, depth)
+	e := compile(t, oneVariant(text)).Explain("s", userContext("u"), nil)
+	paths := 0
+	for _, p := range e.Parameters {
+		paths += len(p.Path)
+	}
+	if !e.Truncated || paths > 20<<20 || len(e.Result.Parameters) != len(text) {
+		t.Errorf("truncated %t, with %d bytes of paths and %d of %d bytes of parameters",
+			e.Truncated, paths, len(e.Result.Parameters), len(text))
 	}
 }
 

@@ -529,7 +529,7 @@ type Variant struct {
 	// Id, at least 1, unique across all environments of a control plane.
 	Vid int32 `protobuf:"varint,1,opt,name=vid,proto3" json:"vid,omitempty"`
 	// The parameters: the text of a JSON object, in UTF-8, at most 1 MiB and 64
-	// levels deep, without repeated keys. Numbers written as integers lie within
+	// levels deep, with keys of at most 256 bytes, none repeated. Numbers written as integers lie within
 	// plus or minus 2^53 - 1; all others are finite IEEE doubles.
 	//
 	// It is text and not a Struct so that every language serves the same bytes,

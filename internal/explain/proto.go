@@ -8,10 +8,16 @@ import (
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
+// ErrTooLarge is an explanation that was truncated.
+var ErrTooLarge = fmt.Errorf("the paths of the parameters are longer than %d MiB together", engine.MaxPathBytes>>20)
+
 // Proto returns an explanation as a message. It shares the lists of the
-// explanation's Result. The error is a value that is no JSON, which can only
-// come from a context that was not read by the engine.
+// explanation's Result. The error is ErrTooLarge, or a value that is no JSON,
+// which can only come from a context that was not read by the engine.
 func Proto(e *engine.Explanation) (*servingv1.ServiceExplanation, error) {
+	if e.Truncated {
+		return nil, ErrTooLarge
+	}
 	result, err := Result(e.Result)
 	if err != nil {
 		return nil, err

@@ -21,6 +21,10 @@ const (
 	RuleUnknown                     // the experiment's rule is UNKNOWN
 )
 
+// MaxPathBytes bounds the paths of one explanation, all together: those of deep
+// parameters with long keys would be much longer than the parameters.
+const MaxPathBytes = 16 << 20
+
 // Explanation says how a service's parameters came about.
 type Explanation struct {
 	// Result is what Evaluate returns. Read it only.
@@ -30,7 +34,8 @@ type Explanation struct {
 	Layers []LayerExplanation
 	// Parameters are the decided paths, in byte order.
 	Parameters []ParameterExplanation
-	// Truncated says that there are more Parameters than an explanation holds.
+	// Truncated says that Parameters are not all, as their paths are longer than
+	// MaxPathBytes.
 	Truncated bool
 }
 

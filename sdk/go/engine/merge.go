@@ -180,10 +180,6 @@ type mergeTrace struct {
 	truncated bool                     // they became too many
 }
 
-// maxTraceBytes bounds the paths of one explanation: deep parameters with long
-// keys have paths that are together much longer than the parameters.
-const maxTraceBytes = 16 << 20
-
 // mergedOrigin is the winner at a path and those below it, by match.
 type mergedOrigin struct {
 	winner origin
@@ -209,7 +205,7 @@ func (t *mergeTrace) entry(s *mergedMember) *mergedOrigin {
 	e := t.entries[path]
 	if e == nil {
 		e = &mergedOrigin{winner: origin{s.match, s.member.json()}}
-		if t.bytes += len(path); t.bytes > maxTraceBytes {
+		if t.bytes += len(path); t.bytes > MaxPathBytes {
 			t.truncated = true
 			return e
 		}

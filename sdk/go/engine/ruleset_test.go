@@ -243,7 +243,7 @@ func TestExplainIsBounded(t *testing.T) {
 	for _, p := range e.Parameters {
 		paths += len(p.Path)
 	}
-	if !e.Truncated || paths > 20<<20 || len(e.Result.Parameters) != len(text) {
+	if !e.Truncated || paths > engine.MaxPathBytes || len(e.Result.Parameters) != len(text) {
 		t.Errorf("truncated %t, with %d bytes of paths and %d of %d bytes of parameters",
 			e.Truncated, paths, len(e.Result.Parameters), len(text))
 	}

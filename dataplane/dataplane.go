@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -28,7 +29,7 @@ import (
 )
 
 // Run runs a data plane until ctx ends, then stops it gracefully and returns
-// nil. An error before it listens says why it could not start, every fault of
+// nil, even if clients had to be cut off, which is logged. An error before it listens says why it could not start, every fault of
 // the configuration files on a line of its own.
 func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
@@ -71,8 +72,8 @@ func Run(ctx context.Context, c Config) error {
 	httpLog := obs.Logger(log, "http")
 	err = service.Run(ctx, c.DrainDelay+c.StopTimeout,
 		service.Part{Name: "file source", Run: files.Run},
-		service.Server("metrics server", rpc.NewServer(observing, httpLog), listeners[1]),
-		service.Server("API server", rpc.NewServer(rpc.Drain(draining, serving), httpLog), listeners[0]),
+		server("metrics server", observing, listeners[1], httpLog),
+		server("API server", rpc.Drain(draining, serving), listeners[0], httpLog),
 		drain(c.DrainDelay, func() {
 			log.Info("stopping")
 			draining.Store(true)
@@ -83,6 +84,31 @@ func Run(ctx context.Context, c Config) error {
 		log.Info("stopped")
 	}
 	return err
+}
+
+// server is a part that serves HTTP. That its clients take longer than the time
+// for stopping is no fault of a process that was told to stop: it is logged, and
+// not an error.
+func server(name string, handler http.Handler, listener net.Listener, log *slog.Logger) service.Part {
+	var underWay atomic.Int64
+	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		underWay.Add(1)
+		defer underWay.Add(-1)
+		handler.ServeHTTP(w, r)
+	})
+	part := service.Server(name, rpc.NewServer(counted, log), listener)
+	stop := part.Stop
+	part.Stop = func(ctx context.Context) error {
+		left := make(chan int64, 1) // taken before connections are closed, or about then
+		defer context.AfterFunc(ctx, func() { left <- underWay.Load() })()
+		err := stop(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			log.WarnContext(ctx, "the time for stopping is up: clients were cut off", "server", name, "requests", <-left)
+			return nil
+		}
+		return err
+	}
+	return part
 }
 
 // drain is the part that stops first: it says that the end has begun, waits for

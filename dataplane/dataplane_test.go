@@ -1,6 +1,7 @@
 package dataplane_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -426,6 +428,36 @@ func TestStopLosesNoRequest(t *testing.T) {
 		}
 	}
 	t.Logf("%d answers, %d refused connections", l.answers, len(l.failures))
+}
+
+// TestStopCutsOffWhoStalls stops a plane while a client does not send what it
+// has announced.
+func TestStopCutsOffWhoStalls(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	p := start(t, func(c *dataplane.Config) {
+		c.StopTimeout, c.Log = 50*time.Millisecond, slog.New(slog.NewJSONHandler(&log, nil))
+	})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.api, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = io.WriteString(conn, "POST /experiment HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+		"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It says so once the handler reads.
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	if err := p.wait(); err != nil {
+		t.Error(err)
+	}
+	if got := log.String(); !strings.Contains(got, `"level":"WARN"`) || !strings.Contains(got, `"server":"API server","requests":1`) {
+		t.Errorf("the log does not tell of it:\n%s", got)
+	}
 }
 
 func TestRunRefuses(t *testing.T) {

@@ -79,6 +79,9 @@ func TestOneAnswerOverEveryProtocol(t *testing.T) {
 		"the short path, as curl -d has it": func() (int, []byte) {
 			return p.do("POST", p.api+"/experiment", "application/x-www-form-urlencoded", []byte(text))
 		},
+		"the short path, as text": func() (int, []byte) {
+			return p.do("POST", p.api+"/experiment", "Text/Plain; charset=utf-8; format=flowed", []byte(text))
+		},
 		"the short path, without a type": func() (int, []byte) { return p.do("POST", p.api+"/experiment", "", []byte(text)) },
 		"POST":                           func() (int, []byte) { return p.post(evaluate, text) },
 		"POST with a character set": func() (int, []byte) {
@@ -154,36 +157,6 @@ func TestBatchEvaluate(t *testing.T) {
 		`+invalid("services: want at least one name, got none")+`]}`))
 	if status != http.StatusOK || !reflect.DeepEqual(plain(t, data), want) {
 		t.Errorf("status %d: %s", status, data)
-	}
-}
-
-// TestAnswersAreBounded asks for more than one message may be.
-func TestAnswersAreBounded(t *testing.T) {
-	t.Parallel()
-	p := start(t)
-	p.save("layers/big.json", `{"layer_id": "big", "priority": 1, "hash_key": "user_id", "salt": "big", "ranges": [{"start": 0, "end": 10000, "vid": 1}]}`)
-	p.save("experiments/big.json", `{"eid": 1, "service": "big", "variants": [{"vid": 1, "params": {"text": "`+strings.Repeat("a", 1_000_000)+`"}}]}`)
-	big := `{"services": ["big"], "context": {"user_id": "u"}}`
-	p.await("the big answer", func() bool { return len(p.evaluate(big).Results["big"].VIDs) == 1 })
-	status, data := p.post(servingv1connect.EvaluationServiceBatchEvaluateProcedure,
-		`{"requests": [`+strings.Repeat(big+",", 69)+big+`]}`)
-	if status != http.StatusOK || len(data) > 64<<20 {
-		t.Fatalf("status %d, %d bytes", status, len(data))
-	}
-	var batch struct {
-		Responses []struct {
-			Error *struct{ Code, Reason string }
-		}
-	}
-	if err := json.Unmarshal(data, &batch); err != nil || len(batch.Responses) != 70 {
-		t.Fatalf("%v, %d entries", err, len(batch.Responses))
-	}
-	for i, entry := range batch.Responses {
-		fits := i < 67 // as many as go into 64 MiB
-		tooLarge := entry.Error != nil && entry.Error.Code == "resource_exhausted" && entry.Error.Reason == "ERROR_REASON_TOO_LARGE"
-		if fits != (entry.Error == nil) || fits == tooLarge {
-			t.Errorf("entry %d: %v", i, entry.Error)
-		}
 	}
 }
 

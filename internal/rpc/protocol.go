@@ -13,11 +13,17 @@ import (
 // still checks.
 func checkProtocol(r *http.Request) error {
 	if r.Method == http.MethodGet {
-		return checkGet(r.URL.Query())
-	}
-	if v := header(r, "Connect-Protocol-Version"); v != "" && v != "1" {
+		if err := checkGet(r.URL.Query()); err != nil {
+			return err
+		}
+	} else if v := header(r, "Connect-Protocol-Version"); v != "" && v != "1" {
 		return Invalidf("Connect-Protocol-Version", "want 1, got %q", v)
 	}
+	return checkTimeout(r)
+}
+
+// checkTimeout looks at the deadline of a call, in either protocol.
+func checkTimeout(r *http.Request) error {
 	if v := header(r, "Connect-Timeout-Ms"); v != "" {
 		if n, err := strconv.ParseInt(v, 10, 64); err != nil || n < 0 || len(v) > 10 {
 			return Invalidf("Connect-Timeout-Ms", "want at most 10 digits, got %q", v)

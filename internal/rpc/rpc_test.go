@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"go.uber.org/goleak"
@@ -118,6 +119,59 @@ func setup(t *testing.T) *bundle {
 	t.Cleanup(server.Close)
 	b.url = server.URL
 	return b
+}
+
+// TestSlowReadersAreCutOff calls without reading, next to a stream, which goes on
+// after the time is up.
+func TestSlowReadersAreCutOff(t *testing.T) {
+	t.Parallel()
+	for name, transport := range map[string]http.RoundTripper{"HTTP/1.1": &http.Transport{}, "HTTP/2": client(t).Transport} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cut, next := make(chan error, 1), make(chan struct{})
+			mux := http.NewServeMux()
+			mux.HandleFunc("/stalled", func(w http.ResponseWriter, _ *http.Request) {
+				_, err := w.Write(make([]byte, 64<<20)) // more than any buffer takes
+				cut <- err
+			})
+			edge := rpc.NewEdge(slog.New(slog.DiscardHandler), func(string, connect.Code) {})
+			mux.Handle(stream, rpc.Stream(t.Context().Done(), connect.NewServerStreamHandlerSimple(stream,
+				func(_ context.Context, m *message, s *connect.ServerStream[message]) error {
+					err := s.Send(m)
+					<-next
+					return errors.Join(err, s.Send(m))
+				}, edge.StreamOptions(stream))))
+			server := httptest.NewUnstartedServer(nil)
+			server.Config = rpc.NewServer(mux, slog.New(slog.DiscardHandler))
+			server.Config.WriteTimeout = 50 * time.Millisecond
+			server.Start()
+			defer server.Close()
+			c := &http.Client{Transport: transport}
+			defer c.CloseIdleConnections()
+
+			s, err := connect.NewClient[message, message](c, server.URL+stream).
+				CallServerStream(t.Context(), connect.NewRequest(wrapperspb.String("hello")))
+			if err != nil || !s.Receive() {
+				t.Fatal(err, s.Err())
+			}
+			response, err := c.Get(server.URL + "/stalled")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := <-cut; err == nil {
+				t.Error("the answer was written though nobody read it")
+			}
+			_ = response.Body.Close()
+			close(next) // by now the stream is older than the timeout
+			if !s.Receive() {
+				t.Errorf("the stream was cut off: %v", s.Err())
+			}
+			if s.Receive() || s.Err() != nil {
+				t.Errorf("the stream did not end well: %v", s.Err())
+			}
+			_ = s.Close()
+		})
+	}
 }
 
 func client(t *testing.T) *http.Client {
@@ -295,6 +349,11 @@ func TestUnaryRefusesWhatItCanNotRead(t *testing.T) {
 		},
 		{name: "get", method: "GET", query: "?encoding=json&message=%22a%22", status: 200},
 		{name: "get in base64", method: "GET", query: "?encoding=json&base64=1&message=ImEi", status: 200},
+		{
+			name: "get with a timeout", method: "GET", query: "?encoding=json&message=%22a%22",
+			header: map[string]string{"Connect-Timeout-Ms": "soon"},
+			status: 400, field: `Connect-Timeout-Ms: want at most 10 digits, got "soon"`,
+		},
 		{
 			name: "get in bad base64", method: "GET", query: "?encoding=json&base64=1&message=*",
 			status: 400, field: "message: not valid URL-safe base64",

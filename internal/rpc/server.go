@@ -14,6 +14,10 @@ const (
 	headerTimeout = 5 * time.Second
 	// requestTimeout bounds the same for a whole request. Streams lift it.
 	requestTimeout = 30 * time.Second
+	// answerTimeout bounds how long a client may take to read an answer, from the
+	// end of its headers on, so that clients that read nothing can not hold many
+	// answers in memory. The largest answer needs 1.1 MB/s. Streams lift it.
+	answerTimeout = 60 * time.Second
 	// idleTimeout closes connections that nobody uses. It is longer than the
 	// usual 60 to 90 seconds after which clients and load balancers close them
 	// themselves, since whoever closes first never meets a request on its way.
@@ -22,9 +26,9 @@ const (
 	maxHeaderBytes = 64 << 10
 )
 
-// NewServer returns a server for HTTP/1.1 and for HTTP/2 without TLS. It has no
-// timeout for writing, which would cut streams off; whoever serves a stream has
-// to bound it.
+// NewServer returns a server for HTTP/1.1 and for HTTP/2 without TLS. It cuts
+// off clients that send or read too slowly; handlers of streams have to stand
+// behind Stream, or they are cut off too.
 func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -34,9 +38,13 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// Over HTTP/2 WriteTimeout ends one call; this ends a connection that takes
+		// nothing at all, streams or not.
+		HTTP2:    &http.HTTP2Config{WriteByteTimeout: answerTimeout},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
@@ -52,13 +60,15 @@ func Drain(draining *atomic.Bool, next http.Handler) http.Handler {
 	})
 }
 
-// Stream stands before a handler of streams. It lifts the server's bound on how
-// long a request may take to arrive, and ends all streams when stop is closed:
-// a server that shuts down would wait for them.
+// Stream stands before a handler of streams. It lifts the server's bounds on how
+// long a request may take to arrive and an answer to be read, and ends all
+// streams when stop is closed: a server that shuts down would wait for them.
 func Stream(stop <-chan struct{}, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Where that is not supported, there was no bound either.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		control := http.NewResponseController(w)
+		_ = control.SetReadDeadline(time.Time{})
+		_ = control.SetWriteDeadline(time.Time{})
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		ended := make(chan struct{})

@@ -10,6 +10,7 @@ import (
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/internal/explain"
 	"github.com/strata-exp/strata/internal/rpc"
+	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
 func unmarshalEvaluate(data []byte, r *evaluateRequest) {
@@ -68,12 +69,12 @@ func (r *evaluateRequest) from(m interface {
 	GetLayers() []string
 },
 ) {
-	r.services, r.layers = m.GetServices(), m.GetLayers()
+	r.services, r.layers, r.binary = m.GetServices(), m.GetLayers(), true
 	r.context, r.err = contextFrom(m.GetContext())
 }
 
 func (a *evaluateAnswer) generated() (*servingv1.EvaluateResponse, error) {
-	results, err := resultsFrom(a.results)
+	results, err := (converted{}).all(a.results)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +82,9 @@ func (a *evaluateAnswer) generated() (*servingv1.EvaluateResponse, error) {
 }
 
 func (a *batchEvaluateAnswer) generated() (*servingv1.BatchEvaluateResponse, error) {
-	m := &servingv1.BatchEvaluateResponse{}
+	m, converted := &servingv1.BatchEvaluateResponse{}, converted{}
 	for _, entry := range a.entries {
-		results, err := resultsFrom(entry.results)
+		results, err := converted.all(entry.results)
 		if err != nil {
 			return nil, err
 		}
@@ -94,14 +95,23 @@ func (a *batchEvaluateAnswer) generated() (*servingv1.BatchEvaluateResponse, err
 	return m, nil
 }
 
-func resultsFrom(results []serviceResult) (map[string]*servingv1.ServiceResult, error) {
+// converted are the messages of one answer by their results. The engine returns
+// one result for many users, and the entries of a batch then share its message,
+// which is larger than the text that it is made from.
+type converted map[*engine.Result]*servingv1.ServiceResult
+
+// all returns the messages of some results by service.
+func (c converted) all(results []serviceResult) (map[string]*servingv1.ServiceResult, error) {
 	m := make(map[string]*servingv1.ServiceResult, len(results))
 	for _, r := range results {
-		result, err := explain.Result(r.result)
-		if err != nil {
-			return nil, fmt.Errorf("parameters of %s: %w", r.service, err)
+		if c[r.result] == nil {
+			result, err := explain.Result(r.result)
+			if err != nil {
+				return nil, fmt.Errorf("parameters of %s: %w", r.service, err)
+			}
+			c[r.result] = result
 		}
-		m[r.service] = result
+		m[r.service] = c[r.result]
 	}
 	return m, nil
 }

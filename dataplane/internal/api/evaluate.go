@@ -12,7 +12,7 @@ func (s *Service) evaluate(_ context.Context, r *evaluateRequest) (*evaluateAnsw
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	answer, budget := new(evaluateAnswer), int64(rpc.MaxAnswerBytes)
+	answer, budget := new(evaluateAnswer), s.maxAnswer
 	if err := s.answer(answer, r, s.holder.Current(), &budget); err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func (s *Service) batchEvaluate(ctx context.Context, r *batchEvaluateRequest) (*
 		return nil, err
 	}
 	answer := &batchEvaluateAnswer{entries: make([]evaluateAnswer, len(r.requests))}
-	running, budget := s.holder.Current(), int64(rpc.MaxAnswerBytes)
+	running, budget := s.holder.Current(), s.maxAnswer
 	for i := range r.requests {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -55,8 +55,8 @@ func (s *Service) answer(a *evaluateAnswer, r *evaluateRequest, running *snapsho
 		result := serviceResult{service, running.Ruleset.Evaluate(service, r.context, r.layers, &meter)}
 		running.Matches.Count(result.result.MatchedLayers)
 		s.metrics.Record(&meter)
-		if *budget -= result.size(); *budget < 0 {
-			return &rpc.TooLarge{What: "the answer", MaxBytes: rpc.MaxAnswerBytes}
+		if *budget -= result.size(r.binary); *budget < 0 {
+			return &rpc.TooLarge{What: "the answer", MaxBytes: s.maxAnswer}
 		}
 		a.results = append(a.results, result)
 	}

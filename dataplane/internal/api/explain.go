@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
@@ -26,7 +24,7 @@ func (s *Service) explain(ctx context.Context, r *explainRequest) (*servingv1.Ex
 		Results:  map[string]*servingv1.ServiceExplanation{},
 		Revision: running.Revision(),
 	}
-	budget := rpc.MaxAnswerBytes
+	budget := s.maxAnswer
 	for _, service := range r.services {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -34,12 +32,14 @@ func (s *Service) explain(ctx context.Context, r *explainRequest) (*servingv1.Ex
 		if answer.Results[service] != nil {
 			continue
 		}
-		explanation, err := explain.Proto(running.Ruleset.Explain(service, r.context, r.layers))
+		// It becomes messages whatever the codec, so it is bounded before.
+		explained := running.Ruleset.Explain(service, r.context, r.layers)
+		if budget -= explanationSize(explained); budget < 0 {
+			return nil, &rpc.TooLarge{What: "the explanation", MaxBytes: s.maxAnswer}
+		}
+		explanation, err := explain.Proto(explained)
 		if err != nil {
 			return nil, fmt.Errorf("explain %s: %w", service, err)
-		}
-		if budget -= proto.Size(explanation); budget < 0 {
-			return nil, &rpc.TooLarge{What: "the explanation", MaxBytes: rpc.MaxAnswerBytes}
 		}
 		answer.Results[service] = explanation
 	}

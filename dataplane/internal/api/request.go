@@ -21,6 +21,9 @@ type evaluateRequest struct {
 	services []string
 	context  engine.Context
 	layers   []string
+	// binary says that the answer will be protobuf, where lists of small values
+	// take much more than they do as text.
+	binary bool
 	// err is why the request could not be read. A codec keeps it here, because
 	// an error that it returned would reach the client without reason and field.
 	err error

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"mime"
 	"net/http"
 	"time"
 
@@ -21,12 +23,14 @@ type Service struct {
 	metrics *metrics.Metrics
 	edge    *rpc.Edge
 	now     func() time.Time
+
+	maxAnswer int64 // rpc.MaxAnswerBytes, but for tests
 }
 
 // NewService returns a service of what holder holds, which must be something
 // by the time of the first call.
 func NewService(holder *snapshot.Holder, m *metrics.Metrics, edge *rpc.Edge, now func() time.Time) *Service {
-	return &Service{holder: holder, metrics: m, edge: edge, now: now}
+	return &Service{holder: holder, metrics: m, edge: edge, now: now, maxAnswer: rpc.MaxAnswerBytes}
 }
 
 // Procedures returns the paths of the service's procedures.
@@ -77,10 +81,20 @@ func unary[Request, Answer any](
 // form, and others as nothing at all.
 func short(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.Header.Get("Content-Type") {
-		case "", "application/x-www-form-urlencoded", "text/plain", "text/plain;charset=UTF-8":
-			r.Header.Set("Content-Type", "application/json")
+		const json = "application/json"
+		if given := r.Header.Get("Content-Type"); given != json && notCalledJSON(given) {
+			r.Header.Set("Content-Type", json)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// notCalledJSON reports whether a content type is one of those that clients send
+// where nobody told them what it is, with any parameters.
+func notCalledJSON(contentType string) bool {
+	name, _, err := mime.ParseMediaType(contentType)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return contentType == ""
+	}
+	return name == "application/x-www-form-urlencoded" || name == "text/plain"
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"go.uber.org/goleak"
 
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
@@ -72,15 +73,18 @@ func setup(t *testing.T) *bundle {
 func (b *bundle) at(layers, experiments, fields string) {
 	b.files = NewFiles(manifest.Paths{Layers: layers, Experiments: experiments, Fields: fields},
 		b.holder, slog.New(slog.NewTextHandler(b.log, nil)))
-	b.files.poll = time.Hour // so that it is the watch that is tested
+	b.files.poll = intervals{time.Hour, time.Hour} // so that it is the watch that is tested
 }
 
 // start loads the configuration and follows it until the test ends.
 func (b *bundle) start() {
 	b.t.Helper()
-	if err := b.files.Start(b.t.Context()); err != nil {
-		b.t.Fatal(err)
-	}
+	b.must(b.files.Start(b.t.Context()))
+	b.run()
+}
+
+// run follows the configuration until the test ends.
+func (b *bundle) run() {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.files.Run(ctx) }()
@@ -389,7 +393,7 @@ func TestFilesSurvivesAVanishingFolder(t *testing.T) {
 func TestFilesPollsWhereThereIsNoWatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.files.poll = time.Millisecond
+	b.files.poll.unwatched = time.Millisecond
 	if err := b.files.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -404,6 +408,85 @@ func TestFilesPollsWhereThereIsNoWatch(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+func TestFilesPollsSeldomWhereThereIsAWatch(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.files.poll = intervals{watched: 2, unwatched: 1}
+	b.must(b.files.Start(t.Context()))
+	defer b.files.watch.close()
+	if got := b.files.pollIn(); got != 2 {
+		t.Errorf("got %d", got)
+	}
+	b.files.watch.missing(b.path("experiments"), os.ErrPermission)
+	if got := b.files.pollIn(); got != 1 {
+		t.Errorf("got %d", got)
+	}
+	b.files.watch.sync()
+	if got := b.files.pollIn(); got != 2 {
+		t.Errorf("got %d once it can be watched", got)
+	}
+}
+
+// TestFilesShowsTheFailureThatIs breaks a file while another failure lasts, and
+// takes it away again.
+func TestFilesShowsTheFailureThatIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start()
+	b.save("layers/b.json", layer("b")) // its slots take the same variant
+	b.awaitFailure("layers/")
+	compiled, _ := b.holder.Failure()
+	b.save("experiments/broken.json", "{")
+	b.awaitFailure("broken.json")
+	b.must(os.Remove(b.path("experiments/broken.json")))
+	b.await("the failure from before", func() bool {
+		failure, ok := b.holder.Failure()
+		return ok && failure.Err.Error() == compiled.Err.Error()
+	})
+}
+
+// TestFilesFollowsAFolderOnTheWay replaces a folder that holds the
+// configuration's, which no link leads to.
+func TestFilesFollowsAFolderOnTheWay(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for root, value := range map[string]string{"p": "one", "q": "two"} {
+		b.mkdir(root + "/x/layers")
+		b.mkdir(root + "/x/experiments")
+		b.write(root+"/x/layers/a.json", layer("a"))
+		b.write(root+"/x/experiments/1.json", experiment(value))
+	}
+	b.at(b.path("p/x/layers"), b.path("p/x/experiments"), "")
+	b.start()
+	b.rename("p", "old")
+	b.rename("q", "p")
+	b.awaitValue("two")
+	b.write("p/x/experiments/1.json", experiment("six"))
+	b.awaitValue("six")
+}
+
+// TestFilesReadsEverythingAfterALoss changes a file so that it looks the same,
+// and lets nobody hear of it but for an overflow.
+func TestFilesReadsEverythingAfterALoss(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.must(b.files.Start(t.Context()))
+	for _, path := range b.files.watch.notify.WatchList() {
+		b.must(b.files.watch.notify.Remove(path))
+	}
+	before, err := os.Stat(b.path("experiments/1.json"))
+	b.must(err)
+	b.write("experiments/1.json", experiment("two"))
+	b.must(os.Chtimes(b.path("experiments/1.json"), before.ModTime(), before.ModTime()))
+	b.files.load()
+	if b.value() != "one" {
+		t.Fatal("it does not look the same")
+	}
+	b.run()
+	b.files.watch.notify.Errors <- fsnotify.ErrEventOverflow
+	b.awaitValue("two")
 }
 
 func TestFilesStartNamesEveryFault(t *testing.T) {

@@ -15,17 +15,17 @@ import (
 )
 
 // watch hears of changes to files through the folders that they are in. It
-// watches those folders, the folders of all links that lead to them, and the
-// folders that they themselves are in, so that it hears of a folder that is
-// replaced, comes back, or is reached by another way. Folders are watched under
-// their real paths.
+// watches those folders, and all folders on the way to them and to the links
+// that lead there, so that it hears of a folder that is replaced, comes back, or
+// is reached by another way. Folders are watched under their real paths.
 type watch struct {
 	paths    manifest.Paths
 	log      *slog.Logger
 	notify   *fsnotify.Watcher // nil if there are no watches here
 	folders  map[string]*folder
 	watched  map[string]fs.FileInfo
-	complain bool // about a folder that can not be watched
+	blind    bool // a folder that is needed can not be watched
+	complain bool // about such a folder
 }
 
 // folder is what matters in a watched folder.
@@ -35,6 +35,10 @@ type folder struct {
 	of []string
 	// names are the other names that matter.
 	names map[string]struct{}
+	// needed is false for a folder that is only on the way to others. Whoever may
+	// read those may often not read, and so not watch, this one, such as /home;
+	// and it is seldom replaced.
+	needed bool
 }
 
 // newWatch returns a watch that watches nothing before sync. Where the system
@@ -73,7 +77,6 @@ func (w *watch) errors() <-chan error {
 // touched returns the configured paths that an event may have changed, and
 // whether it matters at all.
 func (w *watch) touched(event fsnotify.Event) (paths []string, relevant bool) {
-	all := []string{w.paths.Layers, w.paths.Experiments}
 	if f, ok := w.folders[event.Name]; ok && len(f.of) > 0 {
 		return f.of, true // the folder itself
 	}
@@ -89,20 +92,35 @@ func (w *watch) touched(event fsnotify.Event) (paths []string, relevant bool) {
 			paths = append(paths, filepath.Join(path, name))
 		}
 		return paths, true
-	case named && name == filepath.Base(w.paths.Fields):
-		return append(all, w.paths.Fields), true
-	case named && isConfiguration(name):
-		return append(all, filepath.Join(w.paths.Layers, "..", name)), true
 	case named, len(f.of) > 0 && strings.HasPrefix(name, ".."):
-		return all, true // a link was switched
+		return w.all(), true // a link was switched, a folder on the way replaced, or it is the fields
 	default:
 		return nil, false
 	}
 }
 
+// all returns the configured paths. A file of fields beside the layers is among
+// them in any case.
+func (w *watch) all() []string {
+	paths := []string{w.paths.Layers, w.paths.Experiments}
+	if w.paths.Fields != "" {
+		return append(paths, w.paths.Fields)
+	}
+	for _, ext := range extensions {
+		paths = append(paths, filepath.Join(w.paths.Layers, "..", "fields"+ext))
+	}
+	return paths
+}
+
+// stands reports whether events come from every folder that is needed.
+func (w *watch) stands() bool { return w.notify != nil && !w.blind }
+
+// extensions are those of the files of a configuration.
+var extensions = []string{".json", ".yaml", ".yml"}
+
 // isConfiguration reports whether a file of this name is read.
 func isConfiguration(name string) bool {
-	return !strings.HasPrefix(name, ".") && slices.Contains([]string{".json", ".yaml", ".yml"}, filepath.Ext(name))
+	return !strings.HasPrefix(name, ".") && slices.Contains(extensions, filepath.Ext(name))
 }
 
 // sync makes the watched folders those that now matter.
@@ -110,7 +128,7 @@ func (w *watch) sync() {
 	if w.notify == nil {
 		return
 	}
-	w.folders = w.find()
+	w.folders, w.blind = w.find(), false
 	alive := map[string]bool{}
 	for _, path := range w.notify.WatchList() {
 		alive[path] = true
@@ -119,7 +137,7 @@ func (w *watch) sync() {
 			delete(w.watched, path)
 		}
 	}
-	for path := range w.folders {
+	for path, f := range w.folders {
 		info, err := os.Stat(path)
 		if err != nil {
 			continue // it has just gone, which is an event in the folder around it
@@ -131,13 +149,21 @@ func (w *watch) sync() {
 			_ = w.notify.Remove(path)
 		}
 		if err := w.notify.Add(path); err != nil {
-			if w.complain && !errors.Is(err, fs.ErrNotExist) {
-				w.complain = false
-				w.log.Warn("a folder can not be watched, so it is looked at once a second", "folder", path, "error", err)
+			if f.needed && !errors.Is(err, fs.ErrNotExist) {
+				w.missing(path, err)
 			}
 			continue
 		}
 		w.watched[path] = info
+	}
+}
+
+// missing notes that a folder can not be watched, and says so once.
+func (w *watch) missing(path string, err error) {
+	w.blind = true
+	if w.complain {
+		w.complain = false
+		w.log.Warn("a folder can not be watched, so files are looked at once a second", "folder", path, "error", err)
 	}
 }
 
@@ -149,7 +175,7 @@ func (w *watch) find() map[string]*folder {
 		if actual == "" {
 			continue
 		}
-		found.at(actual).of = append(found.at(actual).of, path)
+		found.at(actual).of, found.at(actual).needed = append(found.at(actual).of, path), true
 		entries, err := os.ReadDir(actual)
 		if err != nil {
 			continue
@@ -164,7 +190,7 @@ func (w *watch) find() map[string]*folder {
 		found.follow(w.paths.Fields)
 		return found
 	}
-	for _, ext := range []string{".json", ".yaml", ".yml"} {
+	for _, ext := range extensions {
 		found.follow(filepath.Join(w.paths.Layers, "..", "fields"+ext))
 	}
 	return found
@@ -180,9 +206,14 @@ func (f finder) at(path string) *folder {
 	return f[path]
 }
 
-// follow walks to a path over all its links, and notes the folder of each link
-// and of the path itself, or of the first name on the way that is not there. It
-// returns the real path, "" if there is none.
+// need notes a name without whose folder a change would go unseen.
+func (f finder) need(folder, name string) {
+	f.at(folder).names[name], f.at(folder).needed = struct{}{}, true
+}
+
+// follow walks to a path over all its links, and notes all names on the way, up
+// to the first that is not there. Needed are the folders of each link and of the
+// last name. It returns the real path, "" if there is none.
 func (f finder) follow(path string) string {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -198,10 +229,10 @@ func (f finder) follow(path string) string {
 		info, err := os.Lstat(next)
 		switch {
 		case err != nil:
-			f.at(at).names[name] = struct{}{}
+			f.need(at, name)
 			return ""
 		case info.Mode()&fs.ModeSymlink != 0:
-			f.at(at).names[name] = struct{}{}
+			f.need(at, name)
 			target, err := os.Readlink(next)
 			if links++; err != nil || links > mostLinks {
 				return ""
@@ -211,7 +242,10 @@ func (f finder) follow(path string) string {
 			}
 			rest = append(split(target), rest...)
 			continue
+		case name == ".." || name == ".": // of a link's target
 		case len(rest) == 0:
+			f.need(at, name)
+		default:
 			f.at(at).names[name] = struct{}{}
 		}
 		at = next

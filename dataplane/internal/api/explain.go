@@ -10,6 +10,7 @@ import (
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	"github.com/strata-exp/strata/internal/explain"
 	"github.com/strata-exp/strata/internal/rpc"
+	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
 func (s *Service) explain(ctx context.Context, r *explainRequest) (*servingv1.ExplainResponse, error) {
@@ -34,6 +35,9 @@ func (s *Service) explain(ctx context.Context, r *explainRequest) (*servingv1.Ex
 		}
 		// It becomes messages whatever the codec, so it is bounded before.
 		explained := running.Ruleset.Explain(service, r.context, r.layers)
+		if explained.Truncated {
+			return nil, &rpc.TooLarge{What: "the text of all paths", MaxBytes: engine.MaxPathBytes}
+		}
 		if budget -= explanationSize(explained); budget < 0 {
 			return nil, &rpc.TooLarge{What: "the explanation", MaxBytes: s.maxAnswer}
 		}

@@ -5,7 +5,6 @@ import (
 	"hash/maphash"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -260,41 +259,6 @@ func (d *delta) locate(faults Faults, snapshot *configv1.Snapshot) {
 		default:
 			f.Index = d.fieldsAt[f.Index]
 		}
-	}
-}
-
-// report collects the faults of one resource.
-type report struct {
-	faults *Faults
-	kind   Kind
-	id     string
-	index  int
-}
-
-// maxFaults is how many faults are listed. A hostile file has room for millions,
-// and nobody reads the thousandth.
-const maxFaults = 1000
-
-func (r report) fault(path, problem string, args ...any) {
-	switch n := len(*r.faults); {
-	case n > maxFaults:
-		return
-	case n == maxFaults:
-		path, problem, args = "", "has a fault that is not listed, and so may others: only the first %d are", []any{maxFaults}
-	}
-	*r.faults = append(*r.faults, Fault{
-		Kind: r.kind, ID: r.id, Index: r.index, Path: path, Problem: fmt.Sprintf(problem, args...),
-	})
-}
-
-func (r report) name(path, name string) {
-	switch {
-	case name == "":
-		r.fault(path, "is missing")
-	case len(name) > MaxNameBytes:
-		r.fault(path, "is %d bytes long, at most %d are allowed", len(name), MaxNameBytes)
-	case !utf8.ValidString(name):
-		r.fault(path, "is not valid UTF-8")
 	}
 }
 
@@ -557,36 +521,4 @@ func (c *condition) add(src *configv1.Value) (problem string) {
 		return ""
 	}
 	return fmt.Sprintf("is %s, which is no %s", clip(string(v.AppendJSON(nil))), c.typ)
-}
-
-// index prepares the values for the way in which they are compared.
-func (c *condition) index() {
-	c.values = slices.Clip(c.values)
-	slices.SortFunc(c.semvers, semver.compare)
-	switch {
-	case c.op == Like || c.op == NotLike:
-		c.pattern = newPattern(c.text)
-	case c.op != In && c.op != NotIn || c.typ == SemverField:
-	case c.typ == StringField:
-		c.texts = make(map[string]struct{}, len(c.values))
-		for _, v := range c.values {
-			c.texts[v.text] = struct{}{}
-		}
-	default:
-		c.numbers = make(map[float64]struct{}, len(c.values))
-		for _, v := range c.values {
-			c.numbers[v.number] = struct{}{}
-		}
-	}
-}
-
-func compareLayers(a, b *layer) int {
-	switch {
-	case a.priority > b.priority:
-		return -1
-	case a.priority < b.priority:
-		return 1
-	default:
-		return strings.Compare(a.id, b.id)
-	}
 }

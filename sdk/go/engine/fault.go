@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kind is a kind of resource in a configuration.
@@ -48,7 +49,7 @@ func (f Fault) String() string {
 }
 
 // Faults is the error of a refused configuration: every fault found, at least
-// one.
+// one, but of more than a thousand only the first.
 type Faults []Fault
 
 func (f Faults) Error() string {
@@ -57,4 +58,39 @@ func (f Faults) Error() string {
 		lines[i] = fault.String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// report collects the faults of one resource.
+type report struct {
+	faults *Faults
+	kind   Kind
+	id     string
+	index  int
+}
+
+// maxFaults is how many faults are listed. A hostile file has room for millions,
+// and nobody reads the thousandth.
+const maxFaults = 1000
+
+func (r report) fault(path, problem string, args ...any) {
+	switch n := len(*r.faults); {
+	case n > maxFaults:
+		return
+	case n == maxFaults:
+		path, problem, args = "", "has a fault that is not listed, and so may others: only the first %d are", []any{maxFaults}
+	}
+	*r.faults = append(*r.faults, Fault{
+		Kind: r.kind, ID: r.id, Index: r.index, Path: path, Problem: fmt.Sprintf(problem, args...),
+	})
+}
+
+func (r report) name(path, name string) {
+	switch {
+	case name == "":
+		r.fault(path, "is missing")
+	case len(name) > MaxNameBytes:
+		r.fault(path, "is %d bytes long, at most %d are allowed", len(name), MaxNameBytes)
+	case !utf8.ValidString(name):
+		r.fault(path, "is not valid UTF-8")
+	}
 }

@@ -308,3 +308,24 @@ func (c *condition) testSemver(text string) Truth {
 	}
 	return c.order.has(version.compare(c.semvers[0]))
 }
+
+// index prepares the values for the way in which they are compared.
+func (c *condition) index() {
+	c.values = slices.Clip(c.values)
+	slices.SortFunc(c.semvers, semver.compare)
+	switch {
+	case c.op == Like || c.op == NotLike:
+		c.pattern = newPattern(c.text)
+	case c.op != In && c.op != NotIn || c.typ == SemverField:
+	case c.typ == StringField:
+		c.texts = make(map[string]struct{}, len(c.values))
+		for _, v := range c.values {
+			c.texts[v.text] = struct{}{}
+		}
+	default:
+		c.numbers = make(map[float64]struct{}, len(c.values))
+		for _, v := range c.values {
+			c.numbers[v.number] = struct{}{}
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -364,5 +365,17 @@ func (s selection) has(id string) bool {
 		return slices.Contains(s.few, id)
 	default:
 		return true
+	}
+}
+
+// compareLayers orders layers as they are evaluated.
+func compareLayers(a, b *layer) int {
+	switch {
+	case a.priority > b.priority:
+		return -1
+	case a.priority < b.priority:
+		return 1
+	default:
+		return strings.Compare(a.id, b.id)
 	}
 }

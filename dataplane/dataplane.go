@@ -29,8 +29,9 @@ import (
 )
 
 // Run runs a data plane until ctx ends, then stops it gracefully and returns
-// nil, even if clients had to be cut off, which is logged. An error before it listens says why it could not start, every fault of
-// the configuration files on a line of its own.
+// nil, even if clients had to be cut off, which is logged. An error before it
+// listens says why it could not start, every fault of the configuration files
+// on a line of its own.
 func Run(ctx context.Context, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -90,20 +91,12 @@ func Run(ctx context.Context, c Config) error {
 // for stopping is no fault of a process that was told to stop: it is logged, and
 // not an error.
 func server(name string, handler http.Handler, listener net.Listener, log *slog.Logger) service.Part {
-	var underWay atomic.Int64
-	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		underWay.Add(1)
-		defer underWay.Add(-1)
-		handler.ServeHTTP(w, r)
-	})
-	part := service.Server(name, rpc.NewServer(counted, log), listener)
+	part := service.Server(name, rpc.NewServer(handler, log), listener)
 	stop := part.Stop
 	part.Stop = func(ctx context.Context) error {
-		left := make(chan int64, 1) // taken before connections are closed, or about then
-		defer context.AfterFunc(ctx, func() { left <- underWay.Load() })()
 		err := stop(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
-			log.WarnContext(ctx, "the time for stopping is up: clients were cut off", "server", name, "requests", <-left)
+			log.WarnContext(ctx, "the time for stopping is up: clients were cut off", "server", name)
 			return nil
 		}
 		return err

@@ -156,8 +156,8 @@ func (f *Files) load() {
 }
 
 // read returns what the files say. The ruleset is nil if that is what is served.
-// What was refused before is not compiled again. A panic is an error: a file must not end the
-// process that serves the one before it.
+// What was refused before is not compiled again. A panic is an error: a file
+// must not end the process that serves the one before it.
 func (f *Files) read() (set *manifest.Set, ruleset *engine.Ruleset, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {

@@ -62,7 +62,7 @@ func parseParams(text string, seed maphash.Seed) (*object, []paramsError) {
 	if kind := p.scan.Kind(); kind != jsonscan.Object && kind != jsonscan.Invalid {
 		return nil, []paramsError{{problem: "want an object, got " + kind.String()}}
 	}
-	root := p.object(nil, 1)
+	root := p.object(1)
 	p.scan.End()
 	if err := p.scan.Err(); err != nil {
 		return nil, []paramsError{{problem: err.Error()}}
@@ -81,37 +81,44 @@ type paramsParser struct {
 	out  []byte
 	errs []paramsError
 	seed maphash.Seed
+	// steps lead to the open value.
+	steps []step
 }
 
-// place leads to a value. It is spelled out only for a fault, since there may be
-// many values under long keys.
-type place struct {
-	in    *place // nil for the whole object
+// step leads from a value into it: to a key or, in a list, to an index.
+type step struct {
 	key   string
-	index int // in a list, where key is empty
+	index int
 	list  bool
 }
 
-func (at *place) String() string {
-	switch {
-	case at == nil:
-		return ""
-	case at.list:
-		return at.in.String() + "[" + strconv.Itoa(at.index) + "]"
-	default:
-		return joinPath(at.in.String(), at.key)
+// place spells out the way to the open value and on to some keys of it. That
+// is done for faults only: there may be many values under long keys.
+func (p *paramsParser) place(keys ...string) string {
+	path := ""
+	for _, s := range p.steps {
+		if s.list {
+			path += "[" + strconv.Itoa(s.index) + "]"
+		} else {
+			path = joinPath(path, s.key)
+		}
 	}
+	for _, key := range keys {
+		path = joinPath(path, key)
+	}
+	return path
 }
 
-func (p *paramsParser) fail(at *place, problem string) {
+// fail notes a fault of the open value, or of one under it.
+func (p *paramsParser) fail(problem string, under ...string) {
 	if len(p.errs) < maxFaults {
-		p.errs = append(p.errs, paramsError{path: at.String(), problem: problem})
+		p.errs = append(p.errs, paramsError{path: p.place(under...), problem: problem})
 	}
 }
 
-func (p *paramsParser) object(at *place, depth int) *object {
+func (p *paramsParser) object(depth int) *object {
 	if depth > MaxParamsDepth {
-		p.fail(at, "is nested deeper than "+strconv.Itoa(MaxParamsDepth)+" levels")
+		p.fail("is nested deeper than " + strconv.Itoa(MaxParamsDepth) + " levels")
 		p.scan.Skip()
 		return &object{}
 	}
@@ -126,26 +133,27 @@ func (p *paramsParser) object(at *place, depth int) *object {
 		if len(o.members) > 0 {
 			p.out = append(p.out, ',')
 		}
-		here := &place{in: at, key: key}
 		if len(key) > MaxKeyBytes {
-			p.fail(&place{in: at, key: clip(key)}, "has a key of "+strconv.Itoa(len(key))+" bytes, at most "+strconv.Itoa(MaxKeyBytes)+" are allowed")
+			p.fail("has a key of "+strconv.Itoa(len(key))+" bytes, at most "+strconv.Itoa(MaxKeyBytes)+" are allowed", clip(key))
 		}
 		m := member{key: key, hash: uint32(maphash.String(p.seed, key))}
 		start := len(p.out)
 		p.out = append(appendString(p.out, key), ':')
 		m.value = int32(len(p.out) - start)
-		m.child = p.value(here, depth)
+		p.steps = append(p.steps, step{key: key})
+		m.child = p.value(depth)
+		p.steps = p.steps[:len(p.steps)-1]
 		m.size = int32(len(p.out) - start)
 		o.members = append(o.members, m)
 	}
 	p.out = append(p.out, '}')
 	o.members = slices.Clip(o.members)
-	o.seal(p, at)
+	o.seal(p)
 	return o
 }
 
 // seal finds repeated keys and digests the shape.
-func (o *object) seal(p *paramsParser, at *place) {
+func (o *object) seal(p *paramsParser) {
 	order := make([]*member, len(o.members))
 	for i := range o.members {
 		order[i] = &o.members[i]
@@ -154,7 +162,7 @@ func (o *object) seal(p *paramsParser, at *place) {
 	var digest []byte
 	for i, m := range order {
 		if i > 0 && m.key == order[i-1].key {
-			p.fail(&place{in: at, key: m.key}, "stands twice")
+			p.fail("stands twice", m.key)
 		}
 		digest = binary.LittleEndian.AppendUint32(digest, uint32(len(m.key)))
 		digest = append(digest, m.key...)
@@ -168,15 +176,16 @@ func (o *object) seal(p *paramsParser, at *place) {
 	copy(o.shape[:], sum[:])
 }
 
-// value reads the value at a place. It returns the object, if it is one.
-func (p *paramsParser) value(at *place, depth int) *object {
+// value reads the value that the steps lead to. It returns the object, if it is
+// one.
+func (p *paramsParser) value(depth int) *object {
 	switch p.scan.Kind() {
 	case jsonscan.Object:
-		return p.object(at, depth+1)
+		return p.object(depth + 1)
 	case jsonscan.Array:
-		p.list(at, depth+1)
+		p.list(depth + 1)
 	case jsonscan.Number:
-		p.number(at)
+		p.number()
 	case jsonscan.String:
 		p.out = appendString(p.out, p.scan.Text())
 	default:
@@ -185,9 +194,9 @@ func (p *paramsParser) value(at *place, depth int) *object {
 	return nil
 }
 
-func (p *paramsParser) list(at *place, depth int) {
+func (p *paramsParser) list(depth int) {
 	if depth > MaxParamsDepth {
-		p.fail(at, "is nested deeper than "+strconv.Itoa(MaxParamsDepth)+" levels")
+		p.fail("is nested deeper than " + strconv.Itoa(MaxParamsDepth) + " levels")
 		p.scan.Skip()
 		return
 	}
@@ -197,12 +206,14 @@ func (p *paramsParser) list(at *place, depth int) {
 		if i > 0 {
 			p.out = append(p.out, ',')
 		}
-		p.value(&place{in: at, list: true, index: i}, depth)
+		p.steps = append(p.steps, step{list: true, index: i})
+		p.value(depth)
+		p.steps = p.steps[:len(p.steps)-1]
 	}
 	p.out = append(p.out, ']')
 }
 
-func (p *paramsParser) number(at *place) {
+func (p *paramsParser) number() {
 	text := p.scan.Number()
 	if text == "" {
 		return
@@ -210,9 +221,9 @@ func (p *paramsParser) number(at *place) {
 	number, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil:
-		p.fail(at, clip(text)+" is larger than a double can be")
+		p.fail(clip(text) + " is larger than a double can be")
 	case !isSafeInteger(number) && !strings.ContainsAny(text, ".eE"):
-		p.fail(at, clip(text)+" is an integer beyond 2^53 - 1, which readers round differently: write it as a string")
+		p.fail(clip(text) + " is an integer beyond 2^53 - 1, which readers round differently: write it as a string")
 	default:
 		p.out = appendNumber(p.out, number)
 	}

@@ -11,9 +11,9 @@ import (
 )
 
 // Direct stands before the handler of a unary procedure and answers the plainest
-// of its calls itself: JSON by POST, of known length, not compressed and without
-// a deadline. For a call that takes microseconds the framework would cost
-// several times as much as the call. All other calls go to the handler, which
+// of its calls itself: JSON by POST, of known and modest length, not compressed
+// and without a deadline. For a call that takes microseconds the framework would
+// cost more than the call itself. All other calls go to the handler, which
 // answers them with the same functions and to the same effect.
 type Direct[Request, Answer any] struct {
 	Edge      *Edge
@@ -27,6 +27,11 @@ type Direct[Request, Answer any] struct {
 	// Next is the handler.
 	Next http.Handler
 }
+
+// maxDirectBytes is how long a request may be that is read in one piece. Its
+// memory is taken before it arrives, so that clients that announce much and send
+// nothing must not get more.
+const maxDirectBytes = 128 << 10
 
 // jsonType is shared by all answers: net/http only reads it.
 var jsonType = []string{"application/json"}
@@ -63,7 +68,7 @@ func takesGzip(r *http.Request) bool {
 
 // plain reports whether a call has nothing that only the framework knows.
 func plain(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.ContentLength > 0 && r.ContentLength <= MaxRequestBytes &&
+	return r.Method == http.MethodPost && r.ContentLength > 0 && r.ContentLength <= maxDirectBytes &&
 		header(r, "Content-Type") == jsonType[0] && header(r, "Content-Encoding") == "" &&
 		header(r, "Connect-Timeout-Ms") == "" && checkProtocol(r) == nil
 }

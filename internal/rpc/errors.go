@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -54,6 +53,3 @@ type NotAvailable struct {
 }
 
 func (e *NotAvailable) Error() string { return e.Problem }
-
-// ErrStopping is the answer of a process that is about to end.
-var ErrStopping = errors.New("the process is stopping: try another one")

@@ -28,7 +28,6 @@ var verdicts = map[servingv1.ErrorReason]verdict{
 	servingv1.ErrorReason_ERROR_REASON_INVALID_REQUEST:        {connect.CodeInvalidArgument, slog.LevelDebug},
 	servingv1.ErrorReason_ERROR_REASON_TOO_LARGE:              {connect.CodeResourceExhausted, slog.LevelDebug},
 	servingv1.ErrorReason_ERROR_REASON_REVISION_NOT_AVAILABLE: {connect.CodeNotFound, slog.LevelDebug},
-	servingv1.ErrorReason_ERROR_REASON_STOPPING:               {connect.CodeUnavailable, slog.LevelDebug},
 	servingv1.ErrorReason_ERROR_REASON_INTERNAL:               {connect.CodeInternal, slog.LevelError},
 }
 
@@ -42,9 +41,6 @@ func reasonOf(err error) servingv1.ErrorReason {
 	}
 	if _, ok := errors.AsType[*NotAvailable](err); ok {
 		return servingv1.ErrorReason_ERROR_REASON_REVISION_NOT_AVAILABLE
-	}
-	if errors.Is(err, ErrStopping) {
-		return servingv1.ErrorReason_ERROR_REASON_STOPPING
 	}
 	return servingv1.ErrorReason_ERROR_REASON_INTERNAL
 }

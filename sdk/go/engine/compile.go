@@ -129,14 +129,14 @@ func (r *Ruleset) Snapshot() *configv1.Snapshot {
 func newRuleset() *Ruleset {
 	s := &shared{seed: maphash.MakeSeed()}
 	s.cache.limit = cacheBytes
-	return &Ruleset{symbols: &symbols{of: map[string]symbol{}}, shared: s}
+	return &Ruleset{symbols: symbols{}, shared: s}
 }
 
 // hasStaleSymbols reports whether so many names have come and gone that it is
 // time to forget them, by compiling everything.
 func (r *Ruleset) hasStaleSymbols() bool {
 	const slack = 4096
-	return len(r.symbols.names) > 2*r.fullSymbols+slack
+	return len(r.symbols) > 2*r.fullSymbols+slack
 }
 
 // delta is the Change that leads to a snapshot.

@@ -71,4 +71,4 @@ func CompareSemver(a, b string) int {
 func (r *Ruleset) CacheBytes() (used, most int64) { return r.shared.cache.bytes.Load(), cacheBytes }
 
 // Symbols returns how many names are known.
-func (r *Ruleset) Symbols() int { return len(r.symbols.names) }
+func (r *Ruleset) Symbols() int { return len(r.symbols) }

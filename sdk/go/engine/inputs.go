@@ -4,11 +4,9 @@ package engine
 // Ruleset and those made from it.
 type symbol int32
 
-// symbols gives names their symbols. It is only ever added to, by copying.
-type symbols struct {
-	of    map[string]symbol
-	names []string
-}
+// symbols gives names their symbols, which count from 0. It is only ever added
+// to, by copying.
+type symbols map[string]symbol
 
 // inputs is one evaluation's view of a context: attributes by symbol instead of
 // by name, and the keys that have been made of them. It is reused, and cleaned
@@ -24,23 +22,23 @@ type inputs struct {
 
 // bind makes ctx the context to look at. Names that no rule and no layer uses
 // are passed over.
-func (in *inputs) bind(names *symbols, ctx Context) {
-	if missing := len(names.names) - len(in.at); missing > 0 {
+func (in *inputs) bind(names symbols, ctx Context) {
+	if missing := len(names) - len(in.at); missing > 0 {
 		in.at = append(in.at, make([]int32, missing)...)
 		in.key = append(in.key, make([]int32, missing)...)
 	}
 	in.ctx = ctx
 	for i := range ctx {
-		if y, ok := names.of[ctx[i].Name]; ok {
+		if y, ok := names[ctx[i].Name]; ok {
 			in.at[y] = int32(i) + 1
 		}
 	}
 }
 
 // forget forgets the context. It takes the names that bind was given.
-func (in *inputs) forget(names *symbols) {
+func (in *inputs) forget(names symbols) {
 	for i := range in.ctx {
-		if y, ok := names.of[in.ctx[i].Name]; ok {
+		if y, ok := names[in.ctx[i].Name]; ok {
 			in.at[y] = 0
 		}
 	}

@@ -36,7 +36,7 @@ func (r *Ruleset) apply(change Change) (*Ruleset, Faults) {
 	}
 	empty := r.layers.size == 0 && r.experiments.size == 0
 	if empty {
-		b.next.symbols, b.names = &symbols{of: map[string]symbol{}}, true
+		b.next.symbols, b.names = symbols{}, true
 	}
 	retyped := b.applyFields(change)
 	b.applyExperiments(change, retyped)
@@ -44,7 +44,7 @@ func (r *Ruleset) apply(change Change) (*Ruleset, Faults) {
 	b.applyServices()
 	n := b.next
 	if empty {
-		n.fullSymbols = len(n.symbols.names)
+		n.fullSymbols = len(n.symbols)
 	}
 	n.layers.freeze()
 	n.experiments.freeze()
@@ -56,16 +56,15 @@ func (r *Ruleset) apply(change Change) (*Ruleset, Faults) {
 
 func (b *builder) symbol(name string) symbol {
 	s := b.next.symbols
-	if y, ok := s.of[name]; ok {
+	if y, ok := s[name]; ok {
 		return y
 	}
 	if !b.names {
-		s = &symbols{of: maps.Clone(s.of), names: slices.Clone(s.names)}
+		s = maps.Clone(s)
 		b.next.symbols, b.names = s, true
 	}
-	y := symbol(len(s.names))
-	s.of[name] = y
-	s.names = append(s.names, name)
+	y := symbol(len(s))
+	s[name] = y
 	return y
 }
 

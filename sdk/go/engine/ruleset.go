@@ -18,7 +18,7 @@ type Ruleset struct {
 	homes       table[int32, string]   // the layer that an experiment lives in
 	services    table[symbol, *service]
 	fields      map[string]*field
-	symbols     *symbols
+	symbols     symbols
 	// fullSymbols is how many symbols there were when everything was compiled
 	// last.
 	fullSymbols int
@@ -208,7 +208,7 @@ func (r *Ruleset) service(name string) *service {
 	if r == nil {
 		return nil
 	}
-	y, ok := r.symbols.of[name]
+	y, ok := r.symbols[name]
 	if !ok {
 		return nil
 	}

@@ -37,10 +37,8 @@ const (
 	ErrorReason_ERROR_REASON_TOO_LARGE ErrorReason = 2
 	// not_found: the asked revision or time is not at hand here.
 	ErrorReason_ERROR_REASON_REVISION_NOT_AVAILABLE ErrorReason = 3
-	// unavailable: the process is stopping. Try another one.
-	ErrorReason_ERROR_REASON_STOPPING ErrorReason = 4
 	// internal: a fault of ours. The message has a reference to the log.
-	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 5
+	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 4
 )
 
 // Enum value maps for ErrorReason.
@@ -50,16 +48,14 @@ var (
 		1: "ERROR_REASON_INVALID_REQUEST",
 		2: "ERROR_REASON_TOO_LARGE",
 		3: "ERROR_REASON_REVISION_NOT_AVAILABLE",
-		4: "ERROR_REASON_STOPPING",
-		5: "ERROR_REASON_INTERNAL",
+		4: "ERROR_REASON_INTERNAL",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
 		"ERROR_REASON_INVALID_REQUEST":        1,
 		"ERROR_REASON_TOO_LARGE":              2,
 		"ERROR_REASON_REVISION_NOT_AVAILABLE": 3,
-		"ERROR_REASON_STOPPING":               4,
-		"ERROR_REASON_INTERNAL":               5,
+		"ERROR_REASON_INTERNAL":               4,
 	}
 )
 
@@ -162,14 +158,13 @@ const file_strata_serving_v1_error_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x126\n" +
-	"\x06reason\x18\x03 \x01(\x0e2\x1e.strata.serving.v1.ErrorReasonR\x06reason*\xc8\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x1e.strata.serving.v1.ErrorReasonR\x06reason*\xad\x01\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1a\n" +
 	"\x16ERROR_REASON_TOO_LARGE\x10\x02\x12'\n" +
 	"#ERROR_REASON_REVISION_NOT_AVAILABLE\x10\x03\x12\x19\n" +
-	"\x15ERROR_REASON_STOPPING\x10\x04\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x05B\xca\x01\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x04B\xca\x01\n" +
 	"\x15com.strata.serving.v1B\n" +
 	"ErrorProtoP\x01Z?github.com/strata-exp/strata/gen/go/strata/serving/v1;servingv1\xa2\x02\x03SSX\xaa\x02\x11Strata.Serving.V1\xca\x02\x11Strata\\Serving\\V1\xe2\x02\x1dStrata\\Serving\\V1\\GPBMetadata\xea\x02\x13Strata::Serving::V1b\x06proto3"
 

@@ -1,11 +1,15 @@
 package dataplane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"time"
+
+	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/internal/service"
 )
 
 // Config is how a data plane runs. Start from Default.
@@ -16,7 +20,11 @@ type Config struct {
 	// MetricsAddr is where /metrics, /healthz and /readyz are served.
 	MetricsAddr string
 
-	// LayersDir and ExperimentsDir are folders of configuration files. Required.
+	// Feed, if not nil, is where configurations come from instead of files.
+	Feed Feed
+
+	// LayersDir and ExperimentsDir are folders of configuration files. Required
+	// without a Feed.
 	LayersDir      string
 	ExperimentsDir string
 	// FieldsFile declares the types of context fields. If it is empty, a
@@ -39,6 +47,16 @@ type Config struct {
 	// OnListening, if not nil, is told the real addresses once both listen and the
 	// plane is ready. It is called once, before Run returns.
 	OnListening func(Addresses)
+}
+
+// Feed hands over an environment's configuration, revision by revision.
+type Feed interface {
+	// Next returns what leads from a revision to a later one, as soon as there is
+	// one; what came in between is merged. After 0, or after a revision that the
+	// feed no longer knows, that is the whole configuration, with from_revision 0.
+	// It is asked again after an error, and returns one when ctx ends. The messages
+	// must not be changed afterwards.
+	Next(ctx context.Context, after int64) (*configv1.Delta, error)
 }
 
 // Addresses are where a data plane listens.
@@ -64,17 +82,13 @@ func Default() Config {
 func (c *Config) Validate() error {
 	var errs []error
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	for _, address := range []struct{ flag, value string }{
-		{"http-addr", c.HTTPAddr}, {"metrics-addr", c.MetricsAddr},
-	} {
-		if _, _, err := net.SplitHostPort(address.value); err != nil {
-			fail("--%s %q: want host:port or :port", address.flag, address.value)
-		}
+	for _, address := range c.addresses() {
+		errs = append(errs, address.Validate())
 	}
-	if c.LayersDir == "" {
+	if c.Feed == nil && c.LayersDir == "" {
 		fail("--layers-dir: want the folder of the layers, got nothing (LAYERS_DIR is taken too)")
 	}
-	if c.ExperimentsDir == "" {
+	if c.Feed == nil && c.ExperimentsDir == "" {
 		fail("--experiments-dir: want the folder of the experiments, got nothing (EXPERIMENTS_DIR is taken too)")
 	}
 	if c.DrainDelay < 0 {
@@ -84,4 +98,8 @@ func (c *Config) Validate() error {
 		fail("--stop-timeout %v: want more than 0", c.StopTimeout)
 	}
 	return errors.Join(errs...)
+}
+
+func (c *Config) addresses() []service.Address {
+	return []service.Address{{Flag: "http-addr", Value: c.HTTPAddr}, {Flag: "metrics-addr", Value: c.MetricsAddr}}
 }

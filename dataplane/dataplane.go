@@ -11,9 +11,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -39,9 +37,7 @@ func Run(ctx context.Context, c Config) error {
 	log := cmp.Or(c.Log, obs.Discard())
 
 	holder := snapshot.NewHolder(time.Now)
-	files := source.NewFiles(
-		manifest.Paths{Layers: c.LayersDir, Experiments: c.ExperimentsDir, Fields: c.FieldsFile},
-		holder, obs.Logger(log, "source"))
+	configurations := newSource(&c, holder, obs.Logger(log, "source"))
 
 	registry := obs.NewRegistry()
 	measured := metrics.New(registry, holder, api.Procedures()...)
@@ -57,11 +53,11 @@ func Run(ctx context.Context, c Config) error {
 	health.MountProbes(observing)
 	observing.Handle("GET /metrics", obs.MetricsHandler(registry, obs.Logger(log, "metrics")))
 
-	listeners, err := listen(ctx, c.HTTPAddr, c.MetricsAddr)
+	listeners, err := service.Listen(ctx, c.addresses()...)
 	if err != nil {
 		return err
 	}
-	if err := files.Start(ctx); err != nil {
+	if err := configurations.Start(ctx); err != nil {
 		return errors.Join(err, listeners[0].Close(), listeners[1].Close())
 	}
 	addresses := Addresses{HTTP: listeners[0].Addr(), Metrics: listeners[1].Addr()}
@@ -72,10 +68,10 @@ func Run(ctx context.Context, c Config) error {
 
 	httpLog := obs.Logger(log, "http")
 	err = service.Run(ctx, c.DrainDelay+c.StopTimeout,
-		service.Part{Name: "file source", Run: files.Run},
-		server("metrics server", observing, listeners[1], httpLog),
-		server("API server", rpc.Drain(draining, serving), listeners[0], httpLog),
-		drain(c.DrainDelay, func() {
+		service.Part{Name: "source", Run: configurations.Run},
+		rpc.Serve("metrics server", observing, listeners[1], httpLog),
+		rpc.Serve("API server", rpc.Drain(draining, serving), listeners[0], httpLog),
+		service.Drain(c.DrainDelay, func() {
 			log.Info("stopping")
 			draining.Store(true)
 			health.Stopping()
@@ -87,54 +83,9 @@ func Run(ctx context.Context, c Config) error {
 	return err
 }
 
-// server is a part that serves HTTP. That its clients take longer than the time
-// for stopping is no fault of a process that was told to stop: it is logged, and
-// not an error.
-func server(name string, handler http.Handler, listener net.Listener, log *slog.Logger) service.Part {
-	part := service.Server(name, rpc.NewServer(handler, log), listener)
-	stop := part.Stop
-	part.Stop = func(ctx context.Context) error {
-		err := stop(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
-			log.WarnContext(ctx, "the time for stopping is up: clients were cut off", "server", name)
-			return nil
-		}
-		return err
+func newSource(c *Config, holder *snapshot.Holder, log *slog.Logger) source.Source {
+	if c.Feed != nil {
+		return source.NewFeed(c.Feed.Next, holder, log)
 	}
-	return part
-}
-
-// drain is the part that stops first: it says that the end has begun, waits for
-// clients to turn away, and ends streams.
-func drain(delay time.Duration, begin, end func()) service.Part {
-	return service.Part{
-		Name: "drain",
-		Run: func(ctx context.Context) error {
-			<-ctx.Done()
-			return nil
-		},
-		Stop: func(ctx context.Context) error {
-			defer end()
-			begin()
-			select {
-			case <-time.After(delay):
-			case <-ctx.Done():
-			}
-			return nil
-		},
-	}
-}
-
-// listen listens on both addresses or on none.
-func listen(ctx context.Context, http, metrics string) (listeners [2]net.Listener, err error) {
-	var config net.ListenConfig
-	listeners[0], err = config.Listen(ctx, "tcp", http)
-	if err != nil {
-		return listeners, fmt.Errorf("--http-addr: %w", err)
-	}
-	listeners[1], err = config.Listen(ctx, "tcp", metrics)
-	if err != nil {
-		return listeners, errors.Join(fmt.Errorf("--metrics-addr: %w", err), listeners[0].Close())
-	}
-	return listeners, nil
+	return source.NewFiles(manifest.Paths{Layers: c.LayersDir, Experiments: c.ExperimentsDir, Fields: c.FieldsFile}, holder, log)
 }

@@ -14,8 +14,9 @@ import (
 // prev, which may be nil, is shared with it.
 //
 // The error is Faults, in which the engine's faults have the files, lines and
-// paths that they come from. To find the lines, the files at fault are read once
-// more; where one has changed by now, its faults have no line.
+// paths that they come from. To find the lines, the files of a folder that are
+// at fault are read once more; where one has changed by now, its faults have no
+// line. What stands in no file is named in the problem.
 func (s *Set) Compile(prev *engine.Ruleset, revision int64) (*engine.Ruleset, error) {
 	ruleset, err := engine.Compile(prev, &configv1.Snapshot{
 		Revision:    revision,
@@ -30,7 +31,7 @@ func (s *Set) Compile(prev *engine.Ruleset, revision int64) (*engine.Ruleset, er
 	if !ok {
 		return nil, err
 	}
-	roots := map[*file]*value{}
+	roots := map[*document]*value{}
 	faults := make(Faults, len(refused))
 	for i, fault := range refused {
 		f := s.source(fault)
@@ -38,17 +39,17 @@ func (s *Set) Compile(prev *engine.Ruleset, revision int64) (*engine.Ruleset, er
 			faults[i] = Fault{Problem: fault.String()}
 			continue
 		}
-		root, ok := roots[f]
+		root, ok := roots[f.document]
 		if !ok {
 			root = f.value()
-			roots[f] = root
+			roots[f.document] = root
 		}
-		where, line := fault.Path, 0
+		where, line := join(f.at.String(), fault.Path), 0
 		switch {
 		case fault.Kind == engine.KindField:
-			where, line = findField(root, s.Snapshot.GetFields()[fault.Index].GetName())
+			where, line = findField(root, f.at, s.Snapshot.GetFields()[fault.Index].GetName())
 		case root != nil:
-			where, line = find(root, fault.Path)
+			where, line = find(root, where)
 		}
 		faults[i] = Fault{File: f.name, Line: line, Path: where, Problem: fault.Problem}
 	}
@@ -58,37 +59,55 @@ func (s *Set) Compile(prev *engine.Ruleset, revision int64) (*engine.Ruleset, er
 
 // source returns the file of a fault's resource, nil if it has none.
 func (s *Set) source(fault engine.Fault) *file {
+	var f *file
 	i := fault.Index
 	switch {
 	case i < 0:
 	case fault.Kind == engine.KindLayer && i < len(s.layers):
-		return s.layers[i]
+		f = s.layers[i]
 	case fault.Kind == engine.KindExperiment && i < len(s.experiments):
-		return s.experiments[i]
+		f = s.experiments[i]
 	case fault.Kind == engine.KindField && i < len(s.Snapshot.GetFields()):
-		return s.fields
+		f = s.fields
 	}
-	return nil
-}
-
-// value reads a file again. It returns nil if that is not what it was.
-func (f *file) value() *value {
-	data, info, err := read(f.name)
-	if err != nil || !f.unchanged(info) {
+	if f == nil || f.document == nowhere {
 		return nil
 	}
-	d := &decoder{file: f.name}
-	v, ok := d.parse(data)
+	return f
+}
+
+// value reads a document again. It returns nil if that is not what it was.
+func (d *document) value() *value {
+	text := d.text
+	if text == "" {
+		data, info, err := read(d.name, MaxFileBytes)
+		if err != nil || !d.unchanged(info) {
+			return nil
+		}
+		text = string(data)
+	}
+	v, ok := (&decoder{file: d.name}).parse(text, MaxBundleBytes)
 	if !ok {
 		return nil
 	}
 	return &v
 }
 
+// join joins two paths.
+func join(path, rest string) string {
+	if path == "" || rest == "" || rest[0] == '[' {
+		return path + rest
+	}
+	return path + "." + rest
+}
+
 // findField returns the path and the line of a declared field. All that can be
-// wrong with it is its name and its type, and both are one member of the file.
-// Without the file's text, root is nil and the line not known.
-func findField(root *value, name string) (where string, line int) {
+// wrong with it is its name and its type, and both are one member of the object
+// at that path. Without the file's text, root is nil and the line not known.
+func findField(root *value, at *path, name string) (where string, line int) {
+	if root != nil && at != nil {
+		root, _ = memberOf(root, at.key)
+	}
 	if root != nil {
 		for i := range root.items {
 			if root.items[i].key == name {
@@ -96,7 +115,7 @@ func findField(root *value, name string) (where string, line int) {
 			}
 		}
 	}
-	return (*path)(nil).to(name).String(), line
+	return at.to(name).String(), line
 }
 
 // find follows an engine's path as far as it leads in a file. It returns the

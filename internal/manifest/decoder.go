@@ -14,6 +14,7 @@ import (
 // others, and drops the result in the end.
 type decoder struct {
 	file   string
+	size   int // of the file's text, in bytes
 	faults Faults
 	hidden int // faults beyond maxFaults
 }
@@ -22,25 +23,31 @@ type decoder struct {
 // for more than a million, and nobody reads the thousandth.
 const maxFaults = 1000
 
-// decode runs one of the decoding methods over a whole file.
-func decode[M any](file string, data []byte, root func(*decoder, *value) M) (M, Faults) {
-	d := &decoder{file: file}
+// decode runs one of the decoding methods over the text of a whole file, of at
+// most so many bytes.
+func decode[M any](file, text string, limit int, root func(*decoder, *value, *path) M) (M, Faults) {
+	d := &decoder{file: file, size: len(text)}
 	var message M
-	if v, ok := d.parse(data); ok {
-		message = root(d, &v)
+	if v, ok := d.parse(text, limit); ok {
+		message = root(d, &v, nil)
 	}
 	if len(d.faults) == 0 {
 		return message, nil
 	}
+	var none M
+	return none, d.found()
+}
+
+// found returns the faults, of which there are some, in order.
+func (d *decoder) found() Faults {
 	d.faults.sort()
 	if d.hidden > 0 {
 		last := d.faults[len(d.faults)-1].Line
 		d.faults = append(d.faults, Fault{
-			File: file, Line: last, Problem: fmt.Sprintf("%d more faults are not listed", d.hidden),
+			File: d.file, Line: last, Problem: fmt.Sprintf("%d more faults are not listed", d.hidden),
 		})
 	}
-	var none M
-	return none, d.faults
+	return d.faults
 }
 
 func (d *decoder) fault(line int, at *path, format string, args ...any) {
@@ -52,6 +59,8 @@ func (d *decoder) fault(line int, at *path, format string, args ...any) {
 		File: d.file, Line: line, Path: at.String(), Problem: fmt.Sprintf(format, args...),
 	})
 }
+
+func (d *decoder) tooLarge(limit int) { d.fault(0, nil, "is larger than %d MiB", limit>>20) }
 
 func (d *decoder) full() bool { return len(d.faults) == maxFaults }
 
@@ -153,7 +162,11 @@ func (d *decoder) members(v *value, at *path) map[string]*value {
 	for i := range v.items {
 		member := &v.items[i]
 		if first, ok := members[member.key]; ok {
-			d.fault(int(member.line), at.to(member.key), "stands twice; first on line %d", first.line)
+			problem := "stands twice"
+			if first.line > 0 { // it has none while encoding
+				problem = fmt.Sprintf("stands twice; first on line %d", first.line)
+			}
+			d.fault(int(member.line), at.to(member.key), "%s", problem)
 			continue
 		}
 		members[member.key] = member
@@ -178,10 +191,16 @@ func (d *decoder) object(v *value, at *path) (*object, bool) {
 }
 
 // only faults every key but these.
-func (o *object) only(keys ...string) {
+func (o *object) only(keys ...string) { o.onlyOr(nil, keys...) }
+
+// onlyOr is only for objects that may have other keys too. Those may have been
+// meant by a wrong one, but are not listed to who is at a loss: the list is of
+// what makes the object.
+func (o *object) onlyOr(others []string, keys ...string) {
+	all := slices.Concat(keys, others)
 	for i := range o.v.items {
 		member := &o.v.items[i]
-		if slices.Contains(keys, member.key) || o.members[member.key] != member {
+		if slices.Contains(all, member.key) || o.members[member.key] != member {
 			continue
 		}
 		if o.d.full() { // advice takes time, and would not be shown
@@ -189,7 +208,7 @@ func (o *object) only(keys ...string) {
 			continue
 		}
 		advice := "want " + orList(keys)
-		if near, ok := nearest(member.key, keys); ok {
+		if near, ok := nearest(member.key, all); ok {
 			advice = "did you mean " + near + "?"
 		}
 		o.d.fault(int(member.line), o.at.to(member.key), "unknown key; %s", advice)

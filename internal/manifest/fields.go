@@ -19,11 +19,15 @@ var fieldTypes = []name[configv1.FieldType]{
 // the order of the text. The end of the file's name says whether it is JSON or
 // YAML; no file is opened. Where there are faults, there are no fields.
 func DecodeFields(file string, data []byte) ([]*configv1.Field, Faults) {
-	return decode(file, data, (*decoder).fields)
+	f, faults := decode(file, string(data), MaxFileBytes, (*decoder).fields)
+	if faults != nil {
+		return nil, faults
+	}
+	return f.fields, nil
 }
 
-func (d *decoder) fields(v *value) []*configv1.Field {
-	o, ok := d.object(v, nil)
+func (d *decoder) fields(v *value, at *path) *file {
+	o, ok := d.object(v, at)
 	if !ok {
 		return nil
 	}
@@ -35,5 +39,5 @@ func (d *decoder) fields(v *value) []*configv1.Field {
 			Type: named(d, member, o.at.to(member.key), fieldTypes),
 		}
 	}
-	return fields
+	return &file{at: at, fields: fields}
 }

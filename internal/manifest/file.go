@@ -13,24 +13,34 @@ import (
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
-// file is what was read from a file. It never changes.
-type file struct {
-	name       string
-	info       fs.FileInfo // from before it was read
-	layer      *configv1.Layer
-	experiment *configv1.Experiment
-	fields     []*configv1.Field
-	faults     Faults
+// document is the text of a file, or how to come by it again.
+type document struct {
+	name string      // "" for what stands in no file
+	text string      // "" if it is to be read again
+	info fs.FileInfo // from before it was read, if it is to be read again
 }
 
 // unchanged reports whether a file looks as it did when it was read.
-func (f *file) unchanged(info fs.FileInfo) bool {
-	return os.SameFile(f.info, info) && f.info.Size() == info.Size() && f.info.ModTime().Equal(info.ModTime())
+func (d *document) unchanged(info fs.FileInfo) bool {
+	return os.SameFile(d.info, info) && d.info.Size() == info.Size() && d.info.ModTime().Equal(info.ModTime())
 }
 
-// loading is one Load.
+// file is what was read from a file, or from one place in a bundle. It never
+// changes.
+type file struct {
+	*document
+	at         *path // the place in the document
+	layer      *configv1.Layer
+	experiment *configv1.Experiment
+	fields     []*configv1.Field
+	notes      Notes
+	faults     Faults
+}
+
+// loading is one Load or Read.
 type loading struct {
 	before, files map[fileKey]*file
+	optional      bool // folders may be absent
 	faults        Faults
 }
 
@@ -47,6 +57,8 @@ func (l *loading) folder(kind engine.Kind, name string) []*file {
 	name = filepath.Clean(name)
 	entries, err := os.ReadDir(name)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && l.optional:
+		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		l.fault(name, "the folder of "+string(kind)+"s does not exist")
 		return nil
@@ -119,36 +131,45 @@ func (l *loading) file(kind engine.Kind, name string) *file {
 	}
 	f, ok := l.before[key]
 	if !ok || !f.unchanged(info) {
-		data, info, err := read(name)
+		data, info, err := read(name, MaxFileBytes)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				l.fault(name, "can not be read: "+reason(err))
 			}
 			return nil
 		}
-		f = newFile(kind, name, info, data)
+		f = newFile(kind, &document{name: name, info: info}, string(data))
 	}
 	l.files[key] = f
 	l.faults = append(l.faults, f.faults...)
 	return f
 }
 
-func newFile(kind engine.Kind, name string, info fs.FileInfo, data []byte) *file {
-	f := &file{name: name, info: info}
-	switch kind {
-	case engine.KindLayer:
-		f.layer, f.faults = DecodeLayer(name, data)
-	case engine.KindExperiment:
-		f.experiment, f.faults = DecodeExperiment(name, data)
-	case engine.KindField:
-		f.fields, f.faults = DecodeFields(name, data)
+func newFile(kind engine.Kind, document *document, text string) *file {
+	f, faults := decode(document.name, text, MaxFileBytes, decoderOf(kind))
+	if faults != nil {
+		f = &file{faults: faults}
 	}
+	f.document = document
 	return f
 }
 
-// read returns the text of a file, a little more than MaxFileBytes of it at
-// most, and what the file was like before.
-func read(name string) (data []byte, info fs.FileInfo, err error) {
+// decoderOf returns the method that decodes a file of one resource, or of
+// fields.
+func decoderOf(kind engine.Kind) func(*decoder, *value, *path) *file {
+	switch kind {
+	case engine.KindLayer:
+		return (*decoder).layer
+	case engine.KindExperiment:
+		return (*decoder).experiment
+	default:
+		return (*decoder).fields
+	}
+}
+
+// read returns the text of a file, a little more than limit of it at most, and
+// what the file was like before.
+func read(name string, limit int64) (data []byte, info fs.FileInfo, err error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, nil, err
@@ -158,7 +179,7 @@ func read(name string) (data []byte, info fs.FileInfo, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err = io.ReadAll(io.LimitReader(f, MaxFileBytes+1))
+	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	return data, info, err
 }
 

@@ -101,3 +101,34 @@ func FuzzDecodeFields(f *testing.F) {
 		}
 	})
 }
+
+// What can be decoded can be written, in both formats, and decoded again to the
+// same.
+func FuzzDecode(f *testing.F) {
+	for _, pattern := range []string{"layers/*", "experiments/*", "fields.*", "../written/*"} {
+		seed(f, pattern)
+	}
+	f.Fuzz(func(t *testing.T, yaml bool, data []byte) {
+		file := "x.json"
+		if yaml {
+			file = "x.yaml"
+		}
+		for _, decode := range []func(string, []byte) (*manifest.Set, manifest.Faults){manifest.Decode, manifest.DecodeBundle} {
+			set, faults := decode(file, data)
+			if (set == nil) != (len(faults) > 0) {
+				t.Fatalf("got %v with faults %v", set, faults)
+			}
+			if set == nil {
+				continue
+			}
+			for name, format := range formats {
+				text := encoded(t, set, format)
+				again, faults := manifest.DecodeBundle(name, []byte(text))
+				if faults != nil {
+					t.Fatalf("%v\n%s", faults, text)
+				}
+				sameSet(t, again, set)
+			}
+		}
+	})
+}

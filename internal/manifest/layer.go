@@ -7,17 +7,21 @@ import (
 
 // DecodeLayer decodes the text of a layer. The end of the file's name says
 // whether it is JSON or YAML; no file is opened. There is a layer, or there are
-// faults, never both.
+// faults, never both. Its notes are checked and dropped; [Decode] keeps them.
 func DecodeLayer(file string, data []byte) (*configv1.Layer, Faults) {
-	return decode(file, data, (*decoder).layer)
+	f, faults := decode(file, string(data), MaxFileBytes, (*decoder).layer)
+	if faults != nil {
+		return nil, faults
+	}
+	return f.layer, nil
 }
 
-func (d *decoder) layer(v *value) *configv1.Layer {
-	o, ok := d.object(v, nil)
+func (d *decoder) layer(v *value, at *path) *file {
+	o, ok := d.object(v, at)
 	if !ok {
 		return nil
 	}
-	o.only("layer_id", "version", "priority", "hash_key", "salt", "enabled", "ranges", "service")
+	o.onlyOr(layerNotes, "layer_id", "version", "priority", "hash_key", "salt", "enabled", "ranges", "service")
 	layer := &configv1.Layer{
 		LayerId:  required(o, "layer_id", (*decoder).text),
 		Version:  optional(o, "version", (*decoder).text),
@@ -38,7 +42,7 @@ func (d *decoder) layer(v *value) *configv1.Layer {
 			o.fault("salt", "is missing, and without a version it can not be {layer_id}_{version}")
 		}
 	}
-	return layer
+	return &file{at: at, layer: layer, notes: o.notes(layerNotes)}
 }
 
 // slots decodes one range of a layer.

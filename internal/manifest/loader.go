@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
@@ -93,43 +92,4 @@ func (l *Loader) Load() (*Set, error) {
 		l.last = newSet(layers, experiments, fields)
 	}
 	return l.last, nil
-}
-
-// Set is a configuration as its files say it. It never changes, and neither
-// must its messages, which are shared with other Sets.
-type Set struct {
-	// Snapshot holds the messages, in the order of the files' names. Its revision
-	// is 0.
-	Snapshot *configv1.Snapshot
-
-	layers, experiments []*file // by index in Snapshot
-	fields              *file   // nil if there is none
-}
-
-func newSet(layers, experiments []*file, fields *file) *Set {
-	s := &Set{Snapshot: &configv1.Snapshot{}, layers: layers, experiments: experiments, fields: fields}
-	for _, f := range layers {
-		s.Snapshot.Layers = append(s.Snapshot.Layers, f.layer)
-	}
-	for _, f := range experiments {
-		s.Snapshot.Experiments = append(s.Snapshot.Experiments, f.experiment)
-	}
-	if fields != nil {
-		s.Snapshot.Fields = fields.fields
-	}
-	return s
-}
-
-// LayerFile returns the file of Snapshot.Layers[index].
-func (s *Set) LayerFile(index int) string { return s.layers[index].name }
-
-// ExperimentFile returns the file of Snapshot.Experiments[index].
-func (s *Set) ExperimentFile(index int) string { return s.experiments[index].name }
-
-// FieldsFile returns the file of declared fields, "" if there is none.
-func (s *Set) FieldsFile() string {
-	if s.fields == nil {
-		return ""
-	}
-	return s.fields.name
 }

@@ -24,3 +24,16 @@ func named[N ~int32](d *decoder, v *value, at *path, names []name[N]) N {
 	d.fault(int(v.line), at, "want %s, got %s", orList(known), quote(text))
 	return 0
 }
+
+// textOf returns the name of a number, and what decoding refuses if it has none.
+func textOf[N interface {
+	~int32
+	String() string
+}](names []name[N], number N) string {
+	for _, n := range names {
+		if n.number == number {
+			return n.text
+		}
+	}
+	return number.String()
+}

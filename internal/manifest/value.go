@@ -18,25 +18,26 @@ const maxDepth = jsonscan.MaxDepth
 // value is a JSON value and where it stands. JSON and YAML both become values,
 // so that the rest of the package can not tell them apart.
 type value struct {
-	kind  jsonscan.Kind // Invalid: a fault was found here already
-	line  int32
-	key   string  // of a member
-	text  string  // of a string; of a number and a boolean as written
-	items []value // of a list; the members of an object, in the file's order
+	kind   jsonscan.Kind // Invalid: a fault was found here already
+	inline bool          // to be written on one line, if it is short; reading does not set it
+	line   int32
+	key    string  // of a member
+	text   string  // of a string; of a number and a boolean as written
+	items  []value // of a list; the members of an object, in the file's order
 }
 
 // extensions are the names' ends by which files are recognised. They are
 // compared exactly.
 var extensions = []string{".json", ".yaml", ".yml"}
 
-// parse reads data by the file's extension. It returns false if there is
-// nothing to decode, and has noted why.
-func (d *decoder) parse(data []byte) (value, bool) {
-	if len(data) > MaxFileBytes {
-		d.fault(0, nil, "is larger than %d MiB", MaxFileBytes>>20)
+// parse reads text of at most so many bytes by the file's extension. It returns
+// false if there is nothing to decode, and has noted why.
+func (d *decoder) parse(text string, limit int) (value, bool) {
+	if len(text) > limit {
+		d.tooLarge(limit)
 		return value{}, false
 	}
-	text := strings.TrimPrefix(string(data), "\ufeff")
+	text = strings.TrimPrefix(text, "\ufeff")
 	if !utf8.ValidString(text) {
 		valid := len(text)
 		for i, r := range text {
@@ -48,15 +49,34 @@ func (d *decoder) parse(data []byte) (value, bool) {
 		d.fault(lineOf(text, valid), nil, "not valid UTF-8")
 		return value{}, false
 	}
-	switch filepath.Ext(d.file) {
-	case ".json":
+	switch extension := filepath.Ext(d.file); {
+	case extension == ".json":
 		return d.parseJSON(text)
-	case ".yaml", ".yml":
+	case extension == ".yaml", extension == ".yml":
 		return d.parseYAML(text)
+	case d.file == standardInput:
+		return d.parseEither(text)
 	default:
 		d.fault(0, nil, "want a name that ends in %s", orList(extensions))
 		return value{}, false
 	}
+}
+
+// parseEither reads text that may be JSON or YAML. JSON is tried first: most of
+// it is YAML as well, of the same meaning, but for what its readers fix.
+func (d *decoder) parseEither(text string) (value, bool) {
+	if !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{") {
+		return d.parseYAML(text)
+	}
+	asJSON := &decoder{file: d.file}
+	if v, ok := asJSON.parseJSON(text); ok {
+		return v, true
+	}
+	if v, ok := d.parseYAML(text); ok {
+		return v, true
+	}
+	d.faults = asJSON.faults
+	return value{}, false
 }
 
 // lineOf returns the line of an offset in text.

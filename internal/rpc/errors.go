@@ -3,6 +3,8 @@ package rpc
 import (
 	"fmt"
 	"strings"
+
+	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 )
 
 // Violation is one thing that is wrong with a request.
@@ -12,6 +14,8 @@ type Violation struct {
 	Field string
 	// Problem says what is wrong there, and what would be right.
 	Problem string
+	// Reason is the violation's own, if the request's is not enough.
+	Reason adminv1.ErrorReason
 }
 
 // Invalid is a request that is malformed or breaks a limit. It has at least one
@@ -53,3 +57,30 @@ type NotAvailable struct {
 }
 
 func (e *NotAvailable) Error() string { return e.Problem }
+
+// Refusal is a request that is well-formed, but that the control plane does not
+// carry out as things stand.
+type Refusal struct {
+	Reason adminv1.ErrorReason
+	// Problem says what is in the way, and what to do.
+	Problem string
+	// Metadata is more for programs, such as the current revision.
+	Metadata map[string]string
+	// Violations name the values of the request that are at fault, if any are.
+	Violations []Violation
+}
+
+// Refusef returns a Refusal without more for programs than its reason.
+func Refusef(reason adminv1.ErrorReason, format string, args ...any) *Refusal {
+	return &Refusal{Reason: reason, Problem: fmt.Sprintf(format, args...)}
+}
+
+func (e *Refusal) Error() string { return e.Problem }
+
+// Unavailable is a call that failed as something that is needed for it could not
+// be reached. Its cause is not for clients.
+type Unavailable struct{ Err error }
+
+func (e *Unavailable) Error() string { return "unavailable: " + e.Err.Error() }
+
+func (e *Unavailable) Unwrap() error { return e.Err }

@@ -2,10 +2,14 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/strata-exp/strata/internal/service"
 )
 
 const (
@@ -46,6 +50,23 @@ func NewServer(handler http.Handler, log *slog.Logger) *http.Server {
 		HTTP2:    &http.HTTP2Config{WriteByteTimeout: answerTimeout},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+}
+
+// Serve returns a part that serves HTTP with a NewServer. That its clients take
+// longer than the time for stopping is no fault of a process that was told to
+// stop: it is logged, and not an error.
+func Serve(name string, handler http.Handler, listener net.Listener, log *slog.Logger) service.Part {
+	part := service.Server(name, NewServer(handler, log), listener)
+	stop := part.Stop
+	part.Stop = func(ctx context.Context) error {
+		err := stop(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			log.WarnContext(ctx, "the time for stopping is up: clients were cut off", "server", name)
+			return nil
+		}
+		return err
+	}
+	return part
 }
 
 // Drain makes a server leave its clients: once draining is true, each answer

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/proto"
 
+	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 )
 
@@ -29,6 +30,67 @@ var verdicts = map[servingv1.ErrorReason]verdict{
 	servingv1.ErrorReason_ERROR_REASON_TOO_LARGE:              {connect.CodeResourceExhausted, slog.LevelDebug},
 	servingv1.ErrorReason_ERROR_REASON_REVISION_NOT_AVAILABLE: {connect.CodeNotFound, slog.LevelDebug},
 	servingv1.ErrorReason_ERROR_REASON_INTERNAL:               {connect.CodeInternal, slog.LevelError},
+}
+
+// refusals is the same for what the control plane refuses.
+var refusals = map[adminv1.ErrorReason]connect.Code{
+	adminv1.ErrorReason_ERROR_REASON_ENVIRONMENT_NOT_FOUND: connect.CodeNotFound,
+	adminv1.ErrorReason_ERROR_REASON_RESOURCE_NOT_FOUND:    connect.CodeNotFound,
+	adminv1.ErrorReason_ERROR_REASON_REVISION_NOT_FOUND:    connect.CodeNotFound,
+	adminv1.ErrorReason_ERROR_REASON_REVISION_COMPACTED:    connect.CodeNotFound,
+
+	adminv1.ErrorReason_ERROR_REASON_ALREADY_EXISTS:         connect.CodeAlreadyExists,
+	adminv1.ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED: connect.CodeAlreadyExists,
+
+	adminv1.ErrorReason_ERROR_REASON_STALE_REVISION: connect.CodeAborted,
+	adminv1.ErrorReason_ERROR_REASON_STALE_ETAG:     connect.CodeAborted,
+	adminv1.ErrorReason_ERROR_REASON_PLAN_MISMATCH:  connect.CodeAborted,
+
+	adminv1.ErrorReason_ERROR_REASON_INVALID_CONFIGURATION:    connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_RANGES_OVERLAP:           connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_EXPERIMENT_IN_TWO_LAYERS: connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_UNKNOWN_VARIANT:          connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_ID_TAKEN:                 connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_PARAMS_TOO_LARGE:         connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_INVALID_PARAMS:           connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_INVALID_RULE:             connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_INVALID_VALUE:            connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_SERVICE_MISMATCH:         connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_INVALID_ALLOCATION:       connect.CodeInvalidArgument,
+
+	adminv1.ErrorReason_ERROR_REASON_SALT_IMMUTABLE:     connect.CodeFailedPrecondition,
+	adminv1.ErrorReason_ERROR_REASON_HASH_KEY_IMMUTABLE: connect.CodeFailedPrecondition,
+	adminv1.ErrorReason_ERROR_REASON_STILL_REFERENCED:   connect.CodeFailedPrecondition,
+	adminv1.ErrorReason_ERROR_REASON_INVALID_STATE:      connect.CodeFailedPrecondition,
+	adminv1.ErrorReason_ERROR_REASON_NOT_ENOUGH_SLOTS:   connect.CodeFailedPrecondition,
+	adminv1.ErrorReason_ERROR_REASON_SLOTS_HELD:         connect.CodeFailedPrecondition,
+
+	adminv1.ErrorReason_ERROR_REASON_UNAVAILABLE: connect.CodeUnavailable,
+}
+
+// refused turns what the control plane refuses into what a client may see. An
+// unavailable part keeps its cause to the log.
+func refused(ctx context.Context, log *slog.Logger, procedure string, err error) (*connect.Error, bool) {
+	if gone, ok := errors.AsType[*Unavailable](err); ok {
+		log.LogAttrs(ctx, slog.LevelWarn, "a call failed", slog.String("procedure", procedure), slog.String("error", gone.Error()))
+		err = Refusef(adminv1.ErrorReason_ERROR_REASON_UNAVAILABLE,
+			"the database can not be reached or did not answer in time: retry with the same idempotency key, as the call may have been carried out")
+	}
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return nil, false
+	}
+	code, ok := refusals[refusal.Reason]
+	if !ok {
+		return nil, false
+	}
+	log.LogAttrs(ctx, slog.LevelDebug, "a call was refused", slog.String("procedure", procedure), slog.String("error", err.Error()))
+	answer := connect.NewError(code, refusal)
+	addDetail(answer, &errdetails.ErrorInfo{Reason: refusal.Reason.String(), Domain: Domain, Metadata: refusal.Metadata})
+	if len(refusal.Violations) > 0 {
+		addDetail(answer, badRequest(refusal.Violations))
+	}
+	return answer, true
 }
 
 // reasonOf is the one list of domain errors.
@@ -59,6 +121,9 @@ func coded(ctx context.Context, log *slog.Logger, procedure string, err error) *
 	case errors.Is(err, context.DeadlineExceeded):
 		return connect.NewError(connect.CodeDeadlineExceeded, context.DeadlineExceeded)
 	}
+	if answer, ok := refused(ctx, log, procedure, err); ok {
+		return answer
+	}
 	reason := reasonOf(err)
 	v := verdicts[reason]
 	info := &errdetails.ErrorInfo{Reason: reason.String(), Domain: Domain}
@@ -74,16 +139,19 @@ func coded(ctx context.Context, log *slog.Logger, procedure string, err error) *
 	answer := connect.NewError(v.code, message)
 	addDetail(answer, info)
 	if invalid, ok := errors.AsType[*Invalid](err); ok {
-		addDetail(answer, badRequest(invalid))
+		addDetail(answer, badRequest(invalid.Violations))
 	}
 	return answer
 }
 
-func badRequest(invalid *Invalid) *errdetails.BadRequest {
+func badRequest(violations []Violation) *errdetails.BadRequest {
 	detail := &errdetails.BadRequest{}
-	for _, v := range invalid.Violations {
-		detail.FieldViolations = append(detail.FieldViolations,
-			&errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Problem})
+	for _, v := range violations {
+		violation := &errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Problem}
+		if v.Reason != 0 {
+			violation.Reason = v.Reason.String()
+		}
+		detail.FieldViolations = append(detail.FieldViolations, violation)
 	}
 	return detail
 }

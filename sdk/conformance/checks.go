@@ -10,7 +10,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	conformancev1 "github.com/strata-exp/strata/gen/go/strata/conformance/v1"
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/internal/manifest"
@@ -182,30 +181,32 @@ func object(fields map[string]any) *structpb.Struct {
 	return o
 }
 
-// compile reads a configuration in the file format, as any file is read.
+// compile reads a configuration in the file format, as any bundle is read.
 func compile(config *conformancev1.Config) (*engine.Ruleset, error) {
-	snapshot := &configv1.Snapshot{}
-	var faults manifest.Faults
-	for i, l := range config.GetLayers() {
-		layer, f := manifest.DecodeLayer(fmt.Sprintf("layers[%d].json", i), textOf(l))
-		snapshot.Layers, faults = append(snapshot.Layers, layer), append(faults, f...)
-	}
-	for i, e := range config.GetExperiments() {
-		experiment, f := manifest.DecodeExperiment(fmt.Sprintf("experiments[%d].json", i), textOf(e))
-		snapshot.Experiments, faults = append(snapshot.Experiments, experiment), append(faults, f...)
-	}
+	bundle := &structpb.Struct{Fields: map[string]*structpb.Value{
+		"layers":      listOf(config.GetLayers()),
+		"experiments": listOf(config.GetExperiments()),
+	}}
 	if fields := config.GetFields(); len(fields) > 0 {
 		types := &structpb.Struct{Fields: map[string]*structpb.Value{}}
 		for name, typ := range fields {
 			types.Fields[name] = structpb.NewStringValue(typ)
 		}
-		declared, f := manifest.DecodeFields("fields.json", textOf(types))
-		snapshot.Fields, faults = declared, append(faults, f...)
+		bundle.Fields["fields"] = structpb.NewStructValue(types)
 	}
+	set, faults := manifest.DecodeBundle("config.json", textOf(bundle))
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	return engine.Compile(nil, snapshot)
+	return set.Compile(nil, 0)
+}
+
+func listOf(structs []*structpb.Struct) *structpb.Value {
+	list := &structpb.ListValue{}
+	for _, s := range structs {
+		list.Values = append(list.Values, structpb.NewStructValue(s))
+	}
+	return structpb.NewListValue(list)
 }
 
 func contextOf(s *structpb.Struct) engine.Context {

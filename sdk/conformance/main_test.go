@@ -54,7 +54,7 @@ func TestWrongVectors(t *testing.T) {
 		"rule":         {`{"rules":[{"name":"x","rule":{"type":"field","field":"f","op":"eq","values":[1]},"context":{},"truth":"TRUTH_FALSE"}]}`, 1, "TRUTH_UNKNOWN"},
 		"merge":        {`{"merges":[{"name":"x","params":[{"a":1},{"a":2}],"merged":{"a":2}}]}`, 1, `got {"a":1}, want {"a":2}`},
 		"case":         {`{"cases":[{"name":"x",` + config + `,"results":{"s":{"parameters":{},"vids":[7]}}}]}`, 1, "got [], want [7]"},
-		"fault":        {`{"cases":[{"name":"x","config":{"layers":[{"layer":"typo"}]},"request":{"services":["s"]}}]}`, 1, "layers[0].json"},
+		"fault":        {`{"cases":[{"name":"x","config":{"layers":[{"layer":"typo"}]},"request":{"services":["s"]}}]}`, 1, "layers[0].layer: unknown key"},
 		"unknown list": {`{"guesses":[]}`, 2, "guesses"},
 		"no cases":     {`{}`, 2, "no cases"},
 		"no JSON":      {`x`, 2, "vectors.json"},

@@ -170,7 +170,7 @@ func TestSizesAreNotLess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := explanationSize(explained); got < int64(len(text)) || got < int64(proto.Size(m)) {
+	if got := explain.Size(explained); got < int64(len(text)) || got < int64(proto.Size(m)) {
 		t.Errorf("%d, want at least %d and %d", got, len(text), proto.Size(m))
 	}
 }

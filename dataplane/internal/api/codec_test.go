@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
+	"github.com/strata-exp/strata/internal/attributes"
 	"github.com/strata-exp/strata/sdk/go/engine"
 	"github.com/strata-exp/strata/sdk/go/engine/jsonscan"
 )
@@ -109,7 +110,7 @@ func TestProtoCodec(t *testing.T) {
 func TestProtoCodecRefuses(t *testing.T) {
 	t.Parallel()
 	deep := structpb.NewNumberValue(1)
-	for range maxDepth + 1 {
+	for range attributes.MaxDepth + 1 {
 		deep = structpb.NewListValue(&structpb.ListValue{Values: []*structpb.Value{deep}})
 	}
 	context := func(v *structpb.Value) []byte {

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
+	"github.com/strata-exp/strata/internal/attributes"
 	"github.com/strata-exp/strata/internal/explain"
 	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/sdk/go/engine"
@@ -70,7 +71,7 @@ func (r *evaluateRequest) from(m interface {
 },
 ) {
 	r.services, r.layers, r.binary = m.GetServices(), m.GetLayers(), true
-	r.context, r.err = contextFrom(m.GetContext())
+	r.context, r.err = attributes.FromStruct(m.GetContext())
 }
 
 func (a *evaluateAnswer) generated() (*servingv1.EvaluateResponse, error) {

@@ -3,9 +3,9 @@ package api
 import (
 	"errors"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/strata-exp/strata/internal/attributes"
 	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/sdk/go/engine"
 	"github.com/strata-exp/strata/sdk/go/engine/jsonscan"
@@ -116,9 +116,9 @@ func fieldNamed(name string, explain bool) (fields, error) {
 	case explain && name == "time":
 		return fieldTime, nil
 	case explain:
-		return 0, rpc.Invalidf(clip(name), "unknown field, want services, context, layers, revision or time")
+		return 0, rpc.Invalidf(rpc.Clip(name), "unknown field, want services, context, layers, revision or time")
 	default:
-		return 0, rpc.Invalidf(clip(name), "unknown field, want services, context or layers")
+		return 0, rpc.Invalidf(rpc.Clip(name), "unknown field, want services, context or layers")
 	}
 }
 
@@ -136,7 +136,7 @@ func (d *decoder) batch(r *batchEvaluateRequest) error {
 		case !ok:
 			return nil
 		case name != "requests":
-			return rpc.Invalidf(clip(name), "unknown field, want requests")
+			return rpc.Invalidf(rpc.Clip(name), "unknown field, want requests")
 		case seen:
 			return rpc.Invalidf(name, "stands twice")
 		}
@@ -180,13 +180,13 @@ func (d *decoder) names(field string) ([]string, error) {
 	return names, nil
 }
 
-// attributes is for how many attributes a context has room from the start.
-const attributes = 8
+// room is for how many attributes a context has room from the start.
+const room = 8
 
 func (d *decoder) context() (engine.Context, error) {
-	context, err := engine.ScanContext(&d.Scanner, make(engine.Context, 0, attributes))
+	context, err := engine.ScanContext(&d.Scanner, make(engine.Context, 0, room))
 	if fault, ok := errors.AsType[*engine.ContextError](err); ok {
-		return nil, rpc.Invalidf(attribute(fault.Name), "%s", fault.Problem)
+		return nil, rpc.Invalidf(attributes.Path(fault.Name), "%s", fault.Problem)
 	}
 	if err != nil {
 		return nil, err // a syntax error, which whole reports
@@ -207,7 +207,7 @@ func (d *decoder) context() (engine.Context, error) {
 func checkNumbers(a engine.Attribute) error {
 	s := jsonscan.New(a.Value.Text())
 	if number := tooLarge(&s); number != "" {
-		return rpc.Invalidf(attribute(a.Name), "the number %s is larger than a double can be", clip(number))
+		return rpc.Invalidf(attributes.Path(a.Name), "the number %s is larger than a double can be", rpc.Clip(number))
 	}
 	return nil
 }
@@ -255,7 +255,7 @@ func (d *decoder) revision() (*int64, error) {
 	}
 	revision, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return nil, rpc.Invalidf("revision", "want a whole number, got %s", clip(text))
+		return nil, rpc.Invalidf("revision", "want a whole number, got %s", rpc.Clip(text))
 	}
 	return &revision, nil
 }
@@ -267,7 +267,7 @@ func (d *decoder) time() (*time.Time, error) {
 	text := d.Text()
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return nil, rpc.Invalidf("time", "want a time such as 2026-01-31T12:00:00Z, got %s", clip(text))
+		return nil, rpc.Invalidf("time", "want a time such as 2026-01-31T12:00:00Z, got %s", rpc.Clip(text))
 	}
 	return &t, nil
 }
@@ -290,20 +290,3 @@ func wrongKind(field string, want, got jsonscan.Kind) error {
 
 // item is the path of an item of a list.
 func item(field string, index int) string { return field + "[" + strconv.Itoa(index) + "]" }
-
-// attribute is the path of an attribute of the context.
-func attribute(name string) string {
-	if name == "" {
-		return "context"
-	}
-	return "context." + clip(name)
-}
-
-// clip shortens text from a request for use in an error.
-func clip(text string) string {
-	const most = 64
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
-}

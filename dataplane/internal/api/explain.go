@@ -10,7 +10,6 @@ import (
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	"github.com/strata-exp/strata/internal/explain"
 	"github.com/strata-exp/strata/internal/rpc"
-	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
 func (s *Service) explain(ctx context.Context, r *explainRequest) (*servingv1.ExplainResponse, error) {
@@ -21,33 +20,12 @@ func (s *Service) explain(ctx context.Context, r *explainRequest) (*servingv1.Ex
 	if err != nil {
 		return nil, err
 	}
-	answer := &servingv1.ExplainResponse{
-		Results:  map[string]*servingv1.ServiceExplanation{},
-		Revision: running.Revision(),
+	question := explain.Question{Services: r.services, Context: r.context, Layers: r.layers, MaxBytes: s.maxAnswer}
+	results, err := question.Explain(ctx, running.Ruleset)
+	if err != nil {
+		return nil, err
 	}
-	budget := s.maxAnswer
-	for _, service := range r.services {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if answer.Results[service] != nil {
-			continue
-		}
-		// It becomes messages whatever the codec, so it is bounded before.
-		explained := running.Ruleset.Explain(service, r.context, r.layers)
-		if explained.Truncated {
-			return nil, &rpc.TooLarge{What: "the text of all paths", MaxBytes: engine.MaxPathBytes}
-		}
-		if budget -= explanationSize(explained); budget < 0 {
-			return nil, &rpc.TooLarge{What: "the explanation", MaxBytes: s.maxAnswer}
-		}
-		explanation, err := explain.Proto(explained)
-		if err != nil {
-			return nil, fmt.Errorf("explain %s: %w", service, err)
-		}
-		answer.Results[service] = explanation
-	}
-	return answer, nil
+	return &servingv1.ExplainResponse{Results: results, Revision: running.Revision()}, nil
 }
 
 // at returns the configuration that a request asks about. Only the running one
@@ -57,11 +35,11 @@ func (s *Service) at(r *explainRequest) (*snapshot.Snapshot, error) {
 	switch {
 	case r.revision != nil && *r.revision != running.Revision():
 		return nil, &rpc.NotAvailable{Problem: fmt.Sprintf(
-			"revision %d is not at hand: files have no history, and this process serves revision %d",
+			"revision %d is not at hand: a data plane has no history, and this one serves revision %d",
 			*r.revision, running.Revision())}
 	case r.time != nil && (r.time.Before(running.LoadedAt) || r.time.After(s.now())):
 		return nil, &rpc.NotAvailable{Problem: fmt.Sprintf(
-			"what was served at %s is not at hand: files have no history, and this process has served revision %d since %s",
+			"what was served at %s is not at hand: a data plane has no history, and this one has served revision %d since %s",
 			r.time.UTC().Format(time.RFC3339Nano), running.Revision(), running.LoadedAt.UTC().Format(time.RFC3339Nano))}
 	default:
 		return running, nil

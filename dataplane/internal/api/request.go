@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"github.com/strata-exp/strata/internal/attributes"
 	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
@@ -12,7 +13,6 @@ const (
 	maxServices     = 100
 	maxServiceBytes = 256
 	maxLayers       = 1000
-	maxAttributes   = 1000
 	maxRequests     = 1000
 )
 
@@ -40,8 +40,8 @@ func (r *evaluateRequest) check() error {
 		return rpc.Invalidf("services", "want at most %d names, got %d", maxServices, len(r.services))
 	case len(r.layers) > maxLayers:
 		return rpc.Invalidf("layers", "want at most %d names, got %d", maxLayers, len(r.layers))
-	case len(r.context) > maxAttributes:
-		return rpc.Invalidf("context", "want at most %d attributes, got %d", maxAttributes, len(r.context))
+	case len(r.context) > attributes.Max:
+		return attributes.TooMany(len(r.context))
 	}
 	for i, name := range r.services {
 		if name == "" || len(name) > maxServiceBytes {

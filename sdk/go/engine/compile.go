@@ -208,7 +208,7 @@ func (d *delta) stands(seen map[string]struct{}, kind Kind, id string, i int) bo
 		return false // reported as missing, each time
 	}
 	if _, ok := seen[id]; ok {
-		d.repeated = append(d.repeated, Fault{Kind: kind, ID: id, Index: i, Problem: "stands twice: the id must be unique"})
+		d.repeated = append(d.repeated, Fault{Reason: IDTaken, Kind: kind, ID: id, Index: i, Problem: "stands twice: the id must be unique"})
 		return true
 	}
 	seen[id] = struct{}{}
@@ -264,7 +264,7 @@ func (d *delta) locate(faults Faults, snapshot *configv1.Snapshot) {
 
 // readLayer compiles what a layer says by itself.
 func (b *builder) readLayer(src *configv1.Layer, index int) *layer {
-	rep := report{&b.faults, KindLayer, src.GetLayerId(), index}
+	rep := report{faults: &b.faults, kind: KindLayer, id: src.GetLayerId(), index: index}
 	rep.name("layer_id", src.GetLayerId())
 	rep.name("hash_key", src.GetHashKey())
 	rep.name("salt", src.GetSalt())
@@ -297,7 +297,7 @@ func (b *builder) readLayer(src *configv1.Layer, index int) *layer {
 	for i, widest := 1, 0; i < len(l.ranges); i++ {
 		a, b := l.ranges[widest], l.ranges[i]
 		if b.start < a.end && b.start < b.end {
-			rep.fault(fmt.Sprintf("ranges[%d]", b.index), "slots [%d, %d) overlap ranges[%d], which has [%d, %d)",
+			rep.as(RangesOverlap).fault(fmt.Sprintf("ranges[%d]", b.index), "slots [%d, %d) overlap ranges[%d], which has [%d, %d)",
 				b.start, b.end, a.index, a.start, a.end)
 		}
 		if b.end > a.end {
@@ -309,7 +309,7 @@ func (b *builder) readLayer(src *configv1.Layer, index int) *layer {
 
 // readExperiment compiles what an experiment says by itself.
 func (b *builder) readExperiment(src *configv1.Experiment, index int) *experiment {
-	rep := report{&b.faults, KindExperiment, eidText(src.GetEid()), index}
+	rep := report{faults: &b.faults, kind: KindExperiment, id: eidText(src.GetEid()), index: index}
 	if src.GetEid() < 1 {
 		rep.fault("eid", "is %d, want at least 1", src.GetEid())
 	}
@@ -319,7 +319,7 @@ func (b *builder) readExperiment(src *configv1.Experiment, index int) *experimen
 	}
 	if src.GetRule() != nil {
 		before := len(b.faults)
-		r := ruleReader{report: rep, builder: b}
+		r := ruleReader{report: rep.as(InvalidRule), builder: b}
 		e.rule = r.read("rule", src.GetRule(), 1)
 		if len(b.faults) == before {
 			e.program = newProgram(e.rule, True)
@@ -339,7 +339,7 @@ func (b *builder) readExperiment(src *configv1.Experiment, index int) *experimen
 		}
 		params, errs := parseParams(v.GetParamsJson(), b.next.shared.seed)
 		for _, err := range errs {
-			rep.fault(joinPath(path+".params", err.path), "%s", err.problem)
+			rep.as(err.reason()).fault(joinPath(path+".params", err.path), "%s", err.problem)
 		}
 		e.variants = append(e.variants, &variant{vid: v.GetVid(), experiment: e, params: params})
 	}
@@ -348,7 +348,7 @@ func (b *builder) readExperiment(src *configv1.Experiment, index int) *experimen
 
 // readField compiles the declaration of a field.
 func (b *builder) readField(src *configv1.Field, index int) *field {
-	rep := report{&b.faults, KindField, src.GetName(), index}
+	rep := report{faults: &b.faults, kind: KindField, id: src.GetName(), index: index}
 	rep.name("name", src.GetName())
 	typ := FieldType(src.GetType())
 	if typ < StringField || typ > SemverField {

@@ -16,8 +16,26 @@ const (
 	KindField      Kind = "field"
 )
 
+// Reason is a kind of fault.
+type Reason uint8
+
+// The kinds of faults.
+const (
+	InvalidValue   Reason = iota // a value is missing, out of range or too long
+	RangesOverlap                // two ranges of a layer have a slot
+	InTwoLayers                  // variants of an experiment stand in two layers
+	UnknownVariant               // a range names a vid that no experiment has
+	IDTaken                      // an id stands twice
+	WrongService                 // a variant stands in a layer of another service
+	InvalidRule                  // a rule is malformed
+	InvalidParams                // parameters are malformed
+	ParamsTooLarge               // parameters are longer than MaxParamsBytes
+)
+
 // Fault is one reason why a configuration is refused.
 type Fault struct {
+	// Reason says what kind of fault it is, for programs.
+	Reason Reason
 	// Kind and ID name the resource at fault; ID is empty if it has none.
 	Kind Kind
 	ID   string
@@ -63,6 +81,7 @@ func (f Faults) Error() string {
 // report collects the faults of one resource.
 type report struct {
 	faults *Faults
+	reason Reason
 	kind   Kind
 	id     string
 	index  int
@@ -72,6 +91,12 @@ type report struct {
 // and nobody reads the thousandth.
 const maxFaults = 1000
 
+// as returns a report of faults of another kind.
+func (r report) as(reason Reason) report {
+	r.reason = reason
+	return r
+}
+
 func (r report) fault(path, problem string, args ...any) {
 	switch n := len(*r.faults); {
 	case n > maxFaults:
@@ -80,7 +105,7 @@ func (r report) fault(path, problem string, args ...any) {
 		path, problem, args = "", "has a fault that is not listed, and so may others: only the first %d are", []any{maxFaults}
 	}
 	*r.faults = append(*r.faults, Fault{
-		Kind: r.kind, ID: r.id, Index: r.index, Path: path, Problem: fmt.Sprintf(problem, args...),
+		Reason: r.reason, Kind: r.kind, ID: r.id, Index: r.index, Path: path, Problem: fmt.Sprintf(problem, args...),
 	})
 }
 

@@ -150,7 +150,7 @@ func (b *builder) removeExperiment(eid int32) {
 }
 
 func (b *builder) addExperiment(e *experiment, index int) {
-	rep := report{&b.faults, KindExperiment, eidText(e.eid), index}
+	rep := report{faults: &b.faults, reason: IDTaken, kind: KindExperiment, id: eidText(e.eid), index: index}
 	b.next.experiments.set(e.eid, e)
 	for i, v := range e.variants {
 		if other := b.next.variants.get(v.vid); other != nil {
@@ -193,7 +193,7 @@ func (b *builder) applyLayers(change Change) {
 			l = &relinked
 			b.moved[id] = l
 		}
-		b.link(l, report{&b.faults, KindLayer, id, at})
+		b.link(l, report{faults: &b.faults, kind: KindLayer, id: id, index: at})
 		b.next.layers.set(id, l)
 	}
 }
@@ -212,18 +212,18 @@ func (b *builder) link(l *layer, rep report) {
 		v := b.next.variants.get(rg.vid)
 		if v == nil {
 			if rg.vid >= 1 {
-				rep.fault(path, "%d is no variant of any experiment", rg.vid)
+				rep.as(UnknownVariant).fault(path, "%d is no variant of any experiment", rg.vid)
 			}
 			continue
 		}
 		e := v.experiment
 		if own != "" && e.serviceName != own {
-			rep.fault(path, "%d belongs to service %s, and the layer to service %s", rg.vid, e.serviceName, own)
+			rep.as(WrongService).fault(path, "%d belongs to service %s, and the layer to service %s", rg.vid, e.serviceName, own)
 		}
 		if home := b.next.homes.get(e.eid); home == "" {
 			b.next.homes.set(e.eid, l.id)
 		} else if home != l.id {
-			rep.fault(path, "%d belongs to experiment %d, which lives in layer %s already", rg.vid, e.eid, home)
+			rep.as(InTwoLayers).fault(path, "%d belongs to experiment %d, which lives in layer %s already", rg.vid, e.eid, home)
 		}
 		m := matches[rg.vid]
 		if m == nil {

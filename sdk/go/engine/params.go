@@ -49,13 +49,34 @@ type shape [16]byte
 func (m *member) json() string { return m.text[m.value:] }
 
 // paramsError is a fault in the text of parameters.
-type paramsError struct{ path, problem string }
+type paramsError struct {
+	path, problem string
+	tooLarge      bool
+}
+
+func (e paramsError) reason() Reason {
+	if e.tooLarge {
+		return ParamsTooLarge
+	}
+	return InvalidParams
+}
+
+// NormalParams returns parameters in the form in which they are served: no white
+// space, each number and string in one spelling, keys in their order. It returns
+// false for parameters that Compile refuses.
+func NormalParams(text string) (string, bool) {
+	root, errs := parseParams(text, maphash.MakeSeed())
+	if errs != nil {
+		return "", false
+	}
+	return root.text, true
+}
 
 // parseParams reads the text of a JSON object. The seed is for the hashes of
 // keys, so that nobody can choose keys that meet.
 func parseParams(text string, seed maphash.Seed) (*object, []paramsError) {
 	if len(text) > MaxParamsBytes {
-		return nil, []paramsError{{problem: "is " + strconv.Itoa(len(text)) + " bytes long, at most " +
+		return nil, []paramsError{{tooLarge: true, problem: "is " + strconv.Itoa(len(text)) + " bytes long, at most " +
 			strconv.Itoa(MaxParamsBytes) + " are allowed"}}
 	}
 	p := paramsParser{scan: jsonscan.New(text), out: make([]byte, 0, len(text)), seed: seed}

@@ -1,0 +1,179 @@
+package revision_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/strata-exp/strata/controlplane/internal/revision"
+	"github.com/strata-exp/strata/controlplane/internal/state"
+	"github.com/strata-exp/strata/db"
+	"github.com/strata-exp/strata/db/dbtest"
+	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
+	"github.com/strata-exp/strata/internal/rpc"
+)
+
+// acknowledged is what writers were told.
+type acknowledged struct {
+	mu        sync.Mutex
+	revisions map[int64][]string // the names of the fields that a revision made
+}
+
+func (a *acknowledged) note(revision int64, name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.revisions[revision] = append(a.revisions[revision], name)
+}
+
+const (
+	writers = 16
+	changes = 200
+)
+
+// write makes changes, each a field of its own, and sends each again until it
+// knows what came of it.
+func (a *acknowledged) write(ctx context.Context, t *testing.T, pick func() *revision.Store, writer, n int) {
+	t.Helper()
+	for i := range n {
+		name := fmt.Sprintf("w%d_%d", writer, i)
+		r := request(field(name))
+		r.IdempotencyKey = name
+		copy(r.Body[:], name)
+		for {
+			outcome, err := pick().Apply(ctx, r)
+			if err == nil {
+				a.note(outcome.Revision, name)
+				break
+			}
+			if _, ok := errors.AsType[*rpc.Unavailable](err); !ok || ctx.Err() != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+		}
+	}
+}
+
+// check compares what was acknowledged with the history: no gap, each change in
+// exactly one revision, and in the one that was named.
+func (a *acknowledged) check(t *testing.T, s *revision.Store, total int) {
+	t.Helper()
+	if got, want := head(t, s).Revision(), int64(total+1); got != want {
+		t.Errorf("the head is at %d after %d changes, want %d", got, total, want)
+	}
+	seen := map[string]int64{}
+	next := int64(0)
+	for {
+		page, err := s.Revisions(t.Context(), env, next, 500, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			if next != 0 && r.GetRevision() != next-1 {
+				t.Errorf("revision %d follows on %d", next, r.GetRevision())
+			}
+			next = r.GetRevision()
+		}
+	}
+	if next != 1 {
+		t.Errorf("history begins at %d", next)
+	}
+	for revision, names := range a.revisions {
+		for _, name := range names {
+			if other, ok := seen[name]; ok {
+				t.Errorf("%s is in revisions %d and %d", name, other, revision)
+			}
+			seen[name] = revision
+			r := head(t, s).Resource(state.FieldID(name))
+			if r == nil || r.Created.Revision != revision || r.Updated.Revision != revision {
+				t.Errorf("%s was acknowledged as revision %d, but is %+v", name, revision, r)
+			}
+		}
+		if len(names) != 1 {
+			t.Errorf("revision %d was given to %v", revision, names)
+		}
+	}
+	if len(seen) != total {
+		t.Errorf("%d changes were acknowledged, want %d", len(seen), total)
+	}
+}
+
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	s, pool := open(t)
+	replica := newStore(pool)
+	a := &acknowledged{revisions: map[int64][]string{}}
+	var wait sync.WaitGroup
+	for writer := range writers {
+		own := s
+		if writer%2 == 1 {
+			own = replica
+		}
+		wait.Go(func() { a.write(t.Context(), t, func() *revision.Store { return own }, writer, changes) })
+	}
+	wait.Wait()
+	a.check(t, s, writers*changes)
+	a.check(t, replica, writers*changes)
+	a.check(t, newStore(pool), writers*changes)
+}
+
+// TestDatabaseCrashes kills PostgreSQL while writers write.
+func TestDatabaseCrashes(t *testing.T) {
+	t.Parallel()
+	const each, crashes = 40, 4
+	server := dbtest.Cluster(t)
+	pool, err := db.Open(t.Context(), server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	s := newStore(pool)
+	if _, err := s.CreateEnvironment(t.Context(), &adminv1.Environment{Name: env}, false, "test"); err != nil {
+		t.Fatal(err)
+	}
+	a := &acknowledged{revisions: map[int64][]string{}}
+	var wait sync.WaitGroup
+	for writer := range writers {
+		wait.Go(func() { a.write(t.Context(), t, func() *revision.Store { return s }, writer, each) })
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range crashes {
+		// After a few more revisions, at a random point of the next one.
+		until := lastRevision(t, s) + 1 + random.Int64N(int64(each*writers/crashes/2))
+		for lastRevision(t, s) < until {
+			tick(t)
+		}
+		server.Kill()
+		server.Start()
+	}
+	wait.Wait()
+	a.check(t, s, writers*each)
+	a.check(t, newStore(pool), writers*each)
+}
+
+func lastRevision(t *testing.T, s *revision.Store) int64 {
+	t.Helper()
+	h, err := s.Head(t.Context(), env)
+	if err != nil {
+		return 0
+	}
+	return h.Revision()
+}
+
+// tick waits for the next look at something that other processes do.
+func tick(t *testing.T) {
+	t.Helper()
+	timer := time.NewTimer(time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.Context().Done():
+		t.Fatal("the test has ended")
+	}
+}

@@ -1,0 +1,65 @@
+-- name: InsertEnvironment :one
+INSERT INTO environment (name, description, cooling_seconds, created_at)
+VALUES (@name, @description, @cooling_seconds, @created_at)
+ON CONFLICT (name) DO NOTHING
+RETURNING env_id;
+
+-- name: InsertHead :exec
+INSERT INTO environment_head (env_id, revision, checksum, hash, updated_at)
+VALUES (@env_id, @revision, @checksum, @hash, @updated_at);
+
+-- name: GetEnvironment :one
+SELECT sqlc.embed(environment), sqlc.embed(environment_head)
+FROM environment JOIN environment_head USING (env_id)
+WHERE name = @name;
+
+-- name: LockEnvironment :one
+-- The first statement of every transaction that writes resources.
+SELECT sqlc.embed(environment), sqlc.embed(environment_head), clock_timestamp()::timestamptz AS now
+FROM environment JOIN environment_head USING (env_id)
+WHERE name = @name
+FOR UPDATE OF environment_head;
+
+-- name: ListEnvironments :many
+SELECT sqlc.embed(environment), sqlc.embed(environment_head)
+FROM environment JOIN environment_head USING (env_id)
+WHERE name > @after
+ORDER BY name
+LIMIT @max_rows;
+
+-- name: CountEnvironments :one
+SELECT count(*) FROM environment;
+
+-- name: CountResources :many
+SELECT env_id, kind, count(*)::integer AS resources
+FROM resource
+WHERE env_id = ANY(@env_ids::bigint[])
+GROUP BY env_id, kind;
+
+-- name: UpdateEnvironment :exec
+UPDATE environment
+SET description = @description, cooling_seconds = @cooling_seconds, version = version + 1
+WHERE env_id = @env_id;
+
+-- name: DeleteEnvironment :exec
+DELETE FROM environment WHERE env_id = @env_id;
+
+-- name: ListHeads :many
+SELECT env_id, revision FROM environment_head;
+
+-- name: MoveHead :exec
+UPDATE environment_head
+SET revision = @revision, checksum = @checksum, hash = @hash, updated_at = @updated_at
+WHERE env_id = @env_id;
+
+-- name: MoveFloor :exec
+UPDATE environment_head SET floor = @floor WHERE env_id = @env_id AND floor < @floor;
+
+-- name: Now :one
+SELECT clock_timestamp()::timestamptz AS now;
+
+-- name: GetHead :one
+SELECT * FROM environment_head WHERE env_id = @env_id;
+
+-- name: LockHead :one
+SELECT * FROM environment_head WHERE env_id = @env_id FOR UPDATE;

@@ -1,8 +1,8 @@
 # Strata's commands. `make help` lists them.
 #
 # Tools are pinned in tools/*/go.mod and built into bin/ when a target first
-# needs them, so a fresh clone needs Go, make, git and a C compiler (for the
-# race detector), and nothing else.
+# needs them, so a fresh clone needs Go, make, git, a C compiler (for the race
+# detector) and PostgreSQL's binaries, and nothing else.
 
 .DEFAULT_GOAL := help
 SHELL := bash
@@ -12,12 +12,12 @@ GO ?= go
 PACKAGES := ./...
 # How long each fuzz target runs.
 FUZZTIME ?= 60s
-# Which benchmarks run: layer, rule, merge, compile, server, or empty for all.
+# Which benchmarks run: layer, rule, merge, compile, server, control, or empty
+# for all.
 SUITE ?=
 BENCHTIME ?= 1s
 # How many random cases `make differential` compares.
 CASES ?= 1000000
-CONFIGS ?= examples/configs
 
 export PATH := $(CURDIR)/bin:$(PATH)
 
@@ -32,13 +32,12 @@ build: ## Build the strata binary into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/strata ./cmd/strata
 
 .PHONY: run
-run: build ## Serve the example configuration on ports 8080 and 9090
-	bin/strata dataplane --layers-dir $(CONFIGS)/layers --experiments-dir $(CONFIGS)/experiments
+run: build ## Run everything on this machine, with a demo
+	bin/strata dev
 
 .PHONY: dev
-dev: build ## The same with detailed logs as text
-	bin/strata dataplane --layers-dir $(CONFIGS)/layers --experiments-dir $(CONFIGS)/experiments \
-		--log-level debug --log-format text
+dev: build ## The same with detailed logs
+	bin/strata dev --log-level debug
 
 # --- test
 
@@ -56,7 +55,7 @@ test-unit: ## Run the tests of the engine and other parts without I/O
 
 .PHONY: test-integration
 test-integration: ## Run the tests that start servers, watch files or run the binary
-	$(GO) test -race ./dataplane/... ./cmd/...
+	$(GO) test -race ./controlplane/... ./dataplane/... ./db/... ./internal/pgcluster ./cmd/...
 
 .PHONY: test-performance
 test-performance: ## Run each benchmark once, to see that all of them work
@@ -81,23 +80,29 @@ BENCH_rule := BenchmarkRule
 BENCH_merge := BenchmarkMerge
 BENCH_compile := BenchmarkCompile
 BENCH_server := BenchmarkServer
+BENCH_control := BenchmarkControl
 BENCH_ := Benchmark
+BENCH_PACKAGES := $(if $(filter control,$(SUITE)),,./sdk/go/engine ./dataplane) $(if $(filter control,$(SUITE))$(if $(SUITE),,all),./controlplane/...)
 
 .PHONY: bench
-bench: ## Run the benchmarks of SUITE=layer|rule|merge|compile|server, or all
-	$(if $(BENCH_$(SUITE)),,$(error SUITE=$(SUITE) is unknown: want layer, rule, merge, compile or server))
-	$(GO) test -run '^$$' -bench '^$(BENCH_$(SUITE))' -benchtime $(BENCHTIME) -timeout 0 ./sdk/go/engine ./dataplane
+bench: ## Run the benchmarks of SUITE=layer|rule|merge|compile|server|control, or all
+	$(if $(BENCH_$(SUITE)),,$(error SUITE=$(SUITE) is unknown: want layer, rule, merge, compile, server or control))
+	$(GO) test -run '^$$' -bench '^$(BENCH_$(SUITE))' -benchtime $(BENCHTIME) -timeout 0 $(BENCH_PACKAGES)
 
 # --- code
 
 .PHONY: gen
-gen: bin/buf bin/protoc-gen-go bin/protoc-gen-connect-go .deps/protovalidate ## Generate code from the protobuf schemas
+gen: bin/buf bin/protoc-gen-go bin/protoc-gen-connect-go bin/protoc-gen-connect-openapi bin/sqlc .deps/protovalidate ## Generate code from the schemas
 	bin/buf generate
+	bin/buf generate --template buf.gen.openapi.yaml
+	cd db && ../bin/sqlc generate
+
+GENERATED := gen docs/openapi db/dbsqlc
 
 .PHONY: check-gen
 check-gen: gen ## Fail if generated code is not what is committed
-	@changed="$$(git status --porcelain -- gen)"; \
-	if [ -n "$$changed" ]; then echo "generated code differs, run 'make gen' and commit:"; echo "$$changed"; git diff -- gen | head -50; exit 1; fi
+	@changed="$$(git status --porcelain -- $(GENERATED))"; \
+	if [ -n "$$changed" ]; then echo "generated code differs, run 'make gen' and commit:"; echo "$$changed"; git diff -- $(GENERATED) | head -50; exit 1; fi
 
 .PHONY: lint
 lint: bin/golangci-lint bin/buf .deps/protovalidate ## Check code and schemas
@@ -131,6 +136,12 @@ bin/protodeps: tools/go.sum tools/protodeps/main.go
 
 bin/buf: tools/go.sum
 	cd tools && CGO_ENABLED=0 $(GO) build -o ../$@ github.com/bufbuild/buf/cmd/buf
+
+bin/sqlc: tools/go.sum
+	cd tools && CGO_ENABLED=0 $(GO) build -o ../$@ github.com/sqlc-dev/sqlc/cmd/sqlc
+
+bin/protoc-gen-connect-openapi: tools/openapi/go.sum
+	cd tools/openapi && CGO_ENABLED=0 $(GO) build -o ../../$@ github.com/sudorandom/protoc-gen-connect-openapi
 
 bin/grpcurl: tools/go.sum
 	cd tools && CGO_ENABLED=0 $(GO) build -o ../$@ github.com/fullstorydev/grpcurl/cmd/grpcurl

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -42,8 +41,8 @@ shows what comes of it.`,
 
 // dataplaneFlags are the settings of a data plane and of its process.
 type dataplaneFlags struct {
-	config              dataplane.Config
-	logLevel, logFormat string
+	config dataplane.Config
+	log    logFlags
 }
 
 func (f *dataplaneFlags) register(flags *pflag.FlagSet) {
@@ -56,27 +55,17 @@ func (f *dataplaneFlags) register(flags *pflag.FlagSet) {
 		"file of the declared context fields (also FIELDS_FILE); default fields.json, .yaml or .yml beside the folder of layers")
 	flags.DurationVar(&c.DrainDelay, "drain-delay", c.DrainDelay, "how long to serve on, not ready, after a signal to stop")
 	flags.DurationVar(&c.StopTimeout, "stop-timeout", c.StopTimeout, "how long requests under way may then take")
-	flags.StringVar(&f.logLevel, "log-level", "info",
-		"what to log: debug, info, warn, error or off, also for one package as in info,source=debug (also RUST_LOG)")
-	flags.StringVar(&f.logFormat, "log-format", string(obs.FormatJSON), "how to log: json or text")
+	f.log.register(flags, obs.FormatJSON)
 	flags.String(settings.FileFlag, "", "YAML file of settings")
 	settings.Alias(flags, "layers-dir", "LAYERS_DIR")
 	settings.Alias(flags, "experiments-dir", "EXPERIMENTS_DIR")
 	settings.Alias(flags, "fields-file", "FIELDS_FILE")
-	settings.Alias(flags, "log-level", "RUST_LOG")
 }
 
 // complete makes the configuration of what the flags say.
 func (f *dataplaneFlags) complete(log io.Writer) (dataplane.Config, error) {
-	levels, err := obs.ParseLevels(f.logLevel)
-	if err != nil {
-		return dataplane.Config{}, fmt.Errorf("--log-level: %w", err)
-	}
-	logger, err := obs.NewLogger(log, obs.Format(f.logFormat), levels)
-	if err != nil {
-		return dataplane.Config{}, fmt.Errorf("--log-format: %w", err)
-	}
+	logger, err := f.log.logger(log)
 	config := f.config
 	config.Log, config.Version = logger, version()
-	return config, nil
+	return config, err
 }

@@ -164,7 +164,7 @@ func TestCompletion(t *testing.T) {
 		{"folder", "lint ", []string{folders}},
 		{"nothing after the folder", "eval testdata/shop ", []string{noFiles}},
 		{"services", "eval " + examples + " --service ", []string{"checkout_svc", "ranker_svc", noFiles}},
-		{"services without a folder", "eval --service ", []string{noFiles}},
+		{"services without a folder or a server", "eval --server " + closedPort(t) + " --service ", []string{noFiles}},
 		{"services of a faulty folder", "explain testdata/misread --service ", []string{noFiles}},
 		{"layers", "explain testdata/shop -l ", []string{"device_layout", "retired", "search", "tuning", noFiles}},
 		{"formats", "lint testdata/shop -o ", []string{"table", "json", noFiles}},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/strata-exp/strata/internal/explain"
 	"github.com/strata-exp/strata/internal/manifest"
+	"github.com/strata-exp/strata/internal/present"
 )
 
 func newLint() *cobra.Command {
@@ -47,16 +48,16 @@ warnings pass either.`,
 			}
 			switch {
 			case len(report.Faults) > 0:
-				return fmt.Errorf("%s has %s", args[0], count(len(report.Faults), "fault"))
+				return fmt.Errorf("%s has %s", args[0], present.Count(len(report.Faults), "fault"))
 			case len(report.Warnings) > 0 && strict:
-				return fmt.Errorf("%s has %s, and --strict lets none pass", args[0], count(len(report.Warnings), "warning"))
+				return fmt.Errorf("%s has %s, and --strict lets none pass", args[0], present.Count(len(report.Warnings), "warning"))
 			default:
 				return nil
 			}
 		},
 	}
 	command.Flags().BoolVar(&strict, "strict", false, "fail on warnings too")
-	registerOutput(command, &output)
+	registerOutput(command, &output, asTable, asJSON)
 	return command
 }
 
@@ -126,9 +127,9 @@ func (r *lintReport) write(w io.Writer, format outputFormat) error {
 		fmt.Fprintln(&b, explain.Printable(f.File+": warning: "+rest.String()))
 	}
 	if len(r.Faults) == 0 {
-		fmt.Fprintf(&b, "%s, %s, %s: no faults", count(r.Layers, "layer"), count(r.Experiments, "experiment"), count(r.Variants, "variant"))
+		fmt.Fprintf(&b, "%s, %s, %s: no faults", present.Count(r.Layers, "layer"), present.Count(r.Experiments, "experiment"), present.Count(r.Variants, "variant"))
 		if len(r.Warnings) > 0 {
-			fmt.Fprintf(&b, ", %s", count(len(r.Warnings), "warning"))
+			fmt.Fprintf(&b, ", %s", present.Count(len(r.Warnings), "warning"))
 		}
 		fmt.Fprintln(&b)
 	}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,7 +34,11 @@ func run(ctx context.Context, args []string, io streams, env settings.LookupEnv)
 	root.SetIn(io.in)
 	root.SetOut(io.out)
 	root.SetErr(io.err)
-	if err := root.ExecuteContext(ctx); err != nil {
+	err := root.ExecuteContext(ctx)
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	if err != nil {
 		fmt.Fprintf(io.err, "strata: %v\n", err)
 		return 1
 	}
@@ -44,18 +49,34 @@ func newRoot(env settings.LookupEnv) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "strata",
 		Short: "Layered A/B experiments",
+		Long: `Layered A/B experiments.
+
+Commands exit with 0, and with 1 on an error; plan and diff exit with 2 if there
+are changes. Data goes to standard output, messages to standard error.`,
 		// An error is about what was asked, not about how to ask; --help is there
 		// for that.
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(
-		newDataplane(env),
-		newConfig(env),
-		newLint(),
-		newEval(),
-		newExplain(),
-		newVersion(),
+	addGroup(root, "Run:", newDev(env), newControlplane(env), newDataplane(env))
+	addGroup(
+		root, "Look:",
+		newGet(env), newHistory(env), newDiff(env), newPlan(env), newEval(env), newExplain(env), newExport(env), newLint(),
 	)
+	addGroup(
+		root, "Change:",
+		newApply(env), newRollback(env), newPromote(env), newCreate(env), newDelete(env),
+		newStart(env), newAllocate(env), newPause(env), newResume(env), newConclude(env), newArchive(env),
+	)
+	root.AddCommand(newConfig(env), newVersion())
 	return root
+}
+
+// addGroup adds commands that the help lists together, under a title.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, command := range commands {
+		command.GroupID = title
+	}
+	root.AddCommand(commands...)
 }

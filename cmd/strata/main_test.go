@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // command runs a command line to its end.
 func command(t *testing.T, env map[string]string, args ...string) (code int, out, errors string) {
 	t.Helper()
+	return commandWith(t, strings.NewReader(""), env, args...)
+}
+
+// commandWith is command with something on standard input.
+func commandWith(t *testing.T, stdin io.Reader, env map[string]string, args ...string) (code int, out, errors string) {
+	t.Helper()
 	var stdout, stderr strings.Builder
-	code = run(t.Context(), args, streams{strings.NewReader(""), &stdout, &stderr}, func(name string) (string, bool) {
+	code = run(t.Context(), args, streams{stdin, &stdout, &stderr}, func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/strata-exp/strata/internal/manifest"
+	"github.com/strata-exp/strata/internal/present"
 )
 
 // folderLayout says what the folder of a configuration looks like.
@@ -57,36 +59,6 @@ func completeFolder(_ *cobra.Command, args []string, _ string) ([]cobra.Completi
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// outputFormat is how a command prints: a pflag.Value.
-type outputFormat string
-
-const (
-	asTable outputFormat = "table"
-	asJSON  outputFormat = "json"
-)
-
-func (f *outputFormat) String() string { return string(*f) }
-
-func (f *outputFormat) Type() string { return "table|json" }
-
-func (f *outputFormat) Set(text string) error {
-	switch format := outputFormat(text); format {
-	case asTable, asJSON:
-		*f = format
-		return nil
-	default:
-		return errors.New("want table or json")
-	}
-}
-
-// registerOutput adds the flag --output to a command.
-func registerOutput(command *cobra.Command, format *outputFormat) {
-	*format = asTable
-	command.Flags().VarP(format, "output", "o", "how to print")
-	registerCompletion(command, "output", cobra.FixedCompletions(
-		[]cobra.Completion{string(asTable), string(asJSON)}, cobra.ShellCompDirectiveNoFileComp))
-}
-
 // registerCompletion panics if the command has no such flag.
 func registerCompletion(command *cobra.Command, flag string, complete cobra.CompletionFunc) {
 	if err := command.RegisterFlagCompletionFunc(flag, complete); err != nil {
@@ -100,4 +72,16 @@ func writeJSON(w io.Writer, value any) error {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
+}
+
+// writeValue writes a value as JSON or, in the same words, as YAML.
+func writeValue(w io.Writer, format outputFormat, value any) error {
+	if format == asJSON {
+		return writeJSON(w, value)
+	}
+	var text bytes.Buffer
+	if err := writeJSON(&text, value); err != nil {
+		return err
+	}
+	return present.JSONAsYAML(w, text.Bytes())
 }

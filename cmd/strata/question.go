@@ -11,33 +11,34 @@ import (
 
 	"github.com/strata-exp/strata/internal/explain"
 	"github.com/strata-exp/strata/internal/manifest"
+	"github.com/strata-exp/strata/internal/present"
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
-// question is what eval and explain ask of a folder.
+// question is what eval and explain ask of a folder or a control plane.
 type question struct {
 	services, layers []string
 	context          string
 	output           outputFormat
 }
 
-func (q *question) register(command *cobra.Command) {
+func (q *question) register(command *cobra.Command, p *preview) {
 	flags := command.Flags()
 	flags.StringArrayVarP(&q.services, "service", "s", nil, "`name` of a service to answer for; can stand more than once")
 	flags.StringVarP(&q.context, "context", "c", "", "the context, a `JSON` object; @FILE reads it from a file, - from standard input")
 	flags.StringArrayVarP(&q.layers, "layer", "l", nil,
 		"`id` of a layer that takes part; can stand more than once; default all layers")
-	registerOutput(command, &q.output)
-	registerCompletion(command, "service", completeFrom(servicesOf))
-	registerCompletion(command, "layer", completeFrom(layersOf))
+	registerOutput(command, &q.output, asTable, asJSON, asYAML)
+	registerCompletion(command, "service", completeFrom(servicesOf, p.complete(services)))
+	registerCompletion(command, "layer", completeFrom(layersOf, p.complete(layerIDs)))
 }
 
 // completeFrom completes a flag with names from the folder, if that stands on
-// the command line already.
-func completeFrom(names func(*manifest.Set) []string) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+// the command line already, or else from the control plane.
+func completeFrom(names func(*manifest.Set) []string, online cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(command *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) == 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
+			return online(command, args, word)
 		}
 		set, err := loadFolder(args[0])
 		if err != nil {
@@ -67,21 +68,26 @@ func layersOf(set *manifest.Set) []string {
 	return slices.Compact(ids)
 }
 
-// prepare reads what is needed to answer. Names that the folder does not have
-// are as good as any for an evaluation, but more often a slip than meant, so it
-// tells of them.
+// check checks what is asked, and reads the context.
+func (q *question) check(command *cobra.Command) (engine.Context, error) {
+	switch {
+	case len(q.services) == 0:
+		return nil, errors.New("want a service: --service NAME")
+	case slices.Contains(q.services, ""):
+		return nil, errors.New("--service: want a name, got nothing")
+	case !command.Flags().Changed("context"):
+		return nil, errors.New(`want a context: --context '{"user_id": "u1"}', --context @FILE, or --context - for standard input`)
+	}
+	return readContext(q.context, command.InOrStdin())
+}
+
+// prepare reads what is needed to answer from a folder. Names that the folder
+// does not have are as good as any for an evaluation, but more often a slip than
+// meant, so it tells of them.
 //
 // The configuration is not numbered: revisions are counted by who serves it.
 func (q *question) prepare(command *cobra.Command, folder string) (*engine.Ruleset, engine.Context, error) {
-	switch {
-	case len(q.services) == 0:
-		return nil, nil, errors.New("want a service: --service NAME")
-	case slices.Contains(q.services, ""):
-		return nil, nil, errors.New("--service: want a name, got nothing")
-	case !command.Flags().Changed("context"):
-		return nil, nil, errors.New(`want a context: --context '{"user_id": "u1"}', --context @FILE, or --context - for standard input`)
-	}
-	context, err := readContext(q.context, command.InOrStdin())
+	context, err := q.check(command)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,7 +107,7 @@ func (q *question) prepare(command *cobra.Command, folder string) (*engine.Rules
 // refused puts a headline above faults.
 func refused(folder string, err error) error {
 	if faults, ok := errors.AsType[manifest.Faults](err); ok {
-		return fmt.Errorf("%s has %s:\n%w", folder, count(len(faults), "fault"), faults)
+		return fmt.Errorf("%s has %s:\n%w", folder, present.Count(len(faults), "fault"), faults)
 	}
 	return err
 }
@@ -117,14 +123,6 @@ func tellUnknown(w io.Writer, what string, names, known []string) {
 		}
 		fmt.Fprintf(w, "strata: note: no %s is called %s; the folder has %s\n", what, explain.Printable(name), there)
 	}
-}
-
-// count returns a number of things, such as "1 layer" or "2 layers".
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // some lists the first of many names.

@@ -26,6 +26,13 @@ func strata(t *testing.T, stdin string, args ...string) (exitCode int, stdout, s
 func goldenSession(t *testing.T, name string, args ...string) (stdout string) {
 	t.Helper()
 	exitCode, stdout, stderr := strata(t, "", args...)
+	compareSession(t, name, args, exitCode, stdout, stderr)
+	return stdout
+}
+
+// compareSession compares a session with testdata/NAME.golden.
+func compareSession(t *testing.T, name string, args []string, exitCode int, stdout, stderr string) {
+	t.Helper()
 	var b strings.Builder
 	b.WriteString("$ strata")
 	for _, arg := range args {
@@ -53,5 +60,4 @@ func goldenSession(t *testing.T, name string, args ...string) (stdout string) {
 	if b.String() != string(want) {
 		t.Errorf("%s differs; see the difference after go test -update\ngot:\n%s", file, b.String())
 	}
-	return stdout
 }

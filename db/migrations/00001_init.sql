@@ -62,7 +62,7 @@ CREATE INDEX revision_by_time ON revision (env_id, created_at);
 -- of the revisions up to the floor, the newest of each resource, so that the
 -- contents at any revision from the floor on are the newest of each up to it.
 CREATE TABLE changelog (
-    env_id          bigint      NOT NULL,
+    env_id          bigint      NOT NULL REFERENCES environment ON DELETE CASCADE,
     revision        bigint      NOT NULL,
     ordinal         integer     NOT NULL,
     kind            smallint    NOT NULL,
@@ -71,8 +71,7 @@ CREATE TABLE changelog (
     payload         bytea,
     create_revision bigint      NOT NULL,
     created_at      timestamptz NOT NULL,
-    PRIMARY KEY (env_id, revision, ordinal),
-    FOREIGN KEY (env_id, revision) REFERENCES revision ON DELETE CASCADE
+    PRIMARY KEY (env_id, revision, ordinal)
 );
 CREATE UNIQUE INDEX changelog_by_resource ON changelog (env_id, kind, key, revision);
 
@@ -98,7 +97,8 @@ CREATE TABLE resting_slots (
     eid        integer     NOT NULL,
     vid        integer     NOT NULL,
     freed_at   timestamptz NOT NULL,
-    PRIMARY KEY (env_id, layer_id, start_slot)
+    -- In this order, so that a plan made for an empty table finds layers as fast.
+    PRIMARY KEY (layer_id, env_id, start_slot)
 );
 
 -- What each eid and vid is, in all environments and for ever: data about a

@@ -148,8 +148,8 @@ func TestForeignProcessID(t *testing.T) {
 	stop(t, cluster)
 
 	other := exec.CommandContext(t.Context(), "tail", "-f", "/dev/null")
+	server := ownerOf(t, filepath.Join(dir, "data"))
 	if os.Geteuid() == 0 {
-		server := ownerOf(t, filepath.Join(dir, "data"))
 		other.SysProcAttr = &syscall.SysProcAttr{Credential: &server}
 	}
 	if err := other.Start(); err != nil {
@@ -161,6 +161,9 @@ func TestForeignProcessID(t *testing.T) {
 	}()
 	_, rest, _ := bytes.Cut(note, []byte("\n"))
 	if err := os.WriteFile(file, append([]byte(strconv.Itoa(other.Process.Pid)+"\n"), rest...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(file, int(server.Uid), int(server.Gid)); err != nil {
 		t.Fatal(err)
 	}
 	start(t, pgcluster.Config{Dir: dir})

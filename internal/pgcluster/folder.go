@@ -23,8 +23,23 @@ func (f folder) data() string          { return f.in("data") }
 func (f folder) socket() string        { return f.in("socket") }
 func (f folder) log() string           { return f.in("postgres.log") }
 
-// fresh is the pattern of folders that initdb works in.
-func (f folder) fresh() string { return f.in("data.new-*") }
+// freshPrefix begins the names of folders that initdb works in.
+const freshPrefix = "data.new-"
+
+// removeFresh deletes what an initdb that was interrupted has left.
+func (f folder) removeFresh() error {
+	entries, err := os.ReadDir(string(f))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), freshPrefix) {
+			errs = append(errs, os.RemoveAll(f.in(entry.Name())))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // make makes the folder. The server's user must be able to pass.
 func (f folder) make(as *syscall.Credential) error {
@@ -97,13 +112,8 @@ func (f folder) lastWords() string {
 
 // remove deletes what Start made, and the folder if that leaves nothing in it.
 func (f folder) remove() error {
-	names := []string{f.data(), f.socket(), f.log(), f.log() + ".old", f.ownerLock(), f.clusterLock()}
-	left, err := filepath.Glob(f.fresh())
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, name := range append(left, names...) {
+	errs := []error{f.removeFresh()}
+	for _, name := range []string{f.data(), f.socket(), f.log(), f.log() + ".old", f.ownerLock(), f.clusterLock()} {
 		errs = append(errs, os.RemoveAll(name))
 	}
 	if err := os.Remove(string(f)); err != nil && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {

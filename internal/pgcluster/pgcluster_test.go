@@ -103,7 +103,7 @@ func TestURL(t *testing.T) {
 func TestOddFolder(t *testing.T) {
 	t.Parallel()
 	before := filepath.Join(folder(t), "a,b")
-	long := filepath.Join(filepath.Dir(before), strings.Repeat("x", 100))
+	long := filepath.Join(filepath.Dir(before), strings.Repeat("x", 100)+"[")
 	for _, dir := range []string{before, long} {
 		cluster := start(t, pgcluster.Config{Dir: dir})
 		socket := query[string](t, cluster, "SHOW unix_socket_directories")

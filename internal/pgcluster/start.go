@@ -51,14 +51,8 @@ func environment() []string {
 // initialise makes the data if there is none. It does so beside its place, so
 // that what an interrupted initdb leaves is never taken for a cluster.
 func (s *starter) initialise(ctx context.Context) error {
-	left, err := filepath.Glob(s.folder.fresh())
-	if err != nil {
+	if err := s.folder.removeFresh(); err != nil {
 		return err
-	}
-	for _, dir := range left {
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
 	}
 	if version, err := s.folder.version(); version != "" || err != nil {
 		return err
@@ -66,7 +60,7 @@ func (s *starter) initialise(ctx context.Context) error {
 	if err := os.Remove(s.folder.data()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no cluster, as it has no PG_VERSION, and not empty either: %w", err)
 	}
-	fresh, err := os.MkdirTemp(string(s.folder), filepath.Base(s.folder.fresh()))
+	fresh, err := os.MkdirTemp(string(s.folder), freshPrefix)
 	if err != nil {
 		return err
 	}
@@ -169,6 +163,7 @@ func (s *starter) settings(socket string) []string {
 			"fsync=off", "synchronous_commit=off", "full_page_writes=off",
 			"wal_level=minimal", "max_wal_senders=0",
 			"min_wal_size=32MB", "max_wal_size=256MB", // it may be in memory
+			"dynamic_shared_memory_type=mmap", // in the data, so that a crash leaves it nowhere else
 		)
 	}
 	args := []string{"-D", s.folder.data()}
@@ -183,7 +178,8 @@ func (s *starter) settings(socket string) []string {
 func (s *starter) serve(ctx context.Context) (*Cluster, error) {
 	c := &Cluster{folder: s.folder, log: s.Log, owner: s.locks.owner, done: make(chan struct{})}
 	err := s.launch(ctx, c)
-	if err := errors.Join(err, s.locks.cluster.Close()); err != nil {
+	_ = s.locks.cluster.Close() // the server has it, if there is one
+	if err != nil {
 		return nil, errors.Join(err, unlock(s.locks.owner))
 	}
 	if err := c.answers(ctx); err != nil {
@@ -193,7 +189,7 @@ func (s *starter) serve(ctx context.Context) (*Cluster, error) {
 }
 
 // launch starts the server's process.
-func (s *starter) launch(ctx context.Context, c *Cluster) (err error) {
+func (s *starter) launch(ctx context.Context, c *Cluster) error {
 	if err := s.folder.forget(); err != nil {
 		return err
 	}
@@ -201,7 +197,7 @@ func (s *starter) launch(ctx context.Context, c *Cluster) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
+	defer func() { _ = log.Close() }() // the server has it
 	if c.socket, err = s.makeSocket(); err != nil {
 		return err
 	}

@@ -10,9 +10,9 @@ import (
 )
 
 // TempDir makes a folder for a cluster that is thrown away. It is in memory where
-// there is room for that, unless TMPDIR says where to put things: a new cluster
-// is a thousand files, and so is half of each new database. The caller removes
-// it with Remove. What callers that were killed have left goes here and now.
+// there is room for that, unless TMPDIR says where to put things: a new cluster is
+// a thousand files, and each new database 300 more. The caller removes it with
+// Remove. What callers that were killed have left goes when TempDir is called.
 func TempDir(ctx context.Context) (string, error) {
 	sweep(ctx)
 	dir, err := os.MkdirTemp(tempParents()[0], tempPattern)

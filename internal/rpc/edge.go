@@ -13,7 +13,7 @@ import (
 
 const (
 	// MaxRequestBytes is how large a request may be, before and after
-	// decompression.
+	// decompression, unless an Edge says otherwise.
 	MaxRequestBytes = 4 << 20
 	// MaxAnswerBytes is how large an answer may be.
 	MaxAnswerBytes = 64 << 20
@@ -29,6 +29,9 @@ type Edge struct {
 	// Observe is told how each call ended, with 0 for success. It is called from
 	// many goroutines.
 	Observe func(procedure string, code connect.Code)
+	// MaxRequest is how large a request may be, in bytes, before and after
+	// decompression.
+	MaxRequest int64
 
 	errors *connect.ErrorWriter
 	memory sync.Pool // of *memory
@@ -36,13 +39,13 @@ type Edge struct {
 
 // NewEdge returns an edge.
 func NewEdge(log *slog.Logger, observe func(procedure string, code connect.Code)) *Edge {
-	return &Edge{Log: log, Observe: observe, errors: connect.NewErrorWriter()}
+	return &Edge{Log: log, Observe: observe, MaxRequest: MaxRequestBytes, errors: connect.NewErrorWriter()}
 }
 
 // UnaryOptions returns the options that the handler of a unary procedure is made
 // with. It must stand behind Unary, which bounds what it reads.
 func (e *Edge) UnaryOptions(procedure string) connect.HandlerOption {
-	return connect.WithHandlerOptions(e.options(), decompression(func(err error) error {
+	return connect.WithHandlerOptions(e.options(), decompression(e.MaxRequest, func(err error) error {
 		return e.refuse(context.Background(), procedure, err) // the interceptor does not see it
 	}))
 }
@@ -50,8 +53,8 @@ func (e *Edge) UnaryOptions(procedure string) connect.HandlerOption {
 // StreamOptions returns the options that the handlers of a service are made with
 // that has streams: each of their messages is bounded by itself.
 func (e *Edge) StreamOptions(service string) connect.HandlerOption {
-	return connect.WithHandlerOptions(e.options(), connect.WithReadMaxBytes(MaxRequestBytes),
-		decompression(func(err error) error { return e.Coded(context.Background(), service, err) }))
+	return connect.WithHandlerOptions(e.options(), connect.WithReadMaxBytes(int(e.MaxRequest)),
+		decompression(e.MaxRequest, func(err error) error { return e.Coded(context.Background(), service, err) }))
 }
 
 func (e *Edge) options() connect.HandlerOption {

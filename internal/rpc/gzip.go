@@ -9,10 +9,10 @@ import (
 
 func newCompressor() connect.Compressor { return gzip.NewWriter(io.Discard) }
 
-// decompression takes requests in gzip, and gives the errors that come of it to
-// refuse.
-func decompression(refuse func(error) error) connect.HandlerOption {
-	decompress := func() connect.Decompressor { return &decompressor{refuse: refuse} }
+// decompression takes requests in gzip of at most so many bytes, and gives the
+// errors that come of it to refuse.
+func decompression(most int64, refuse func(error) error) connect.HandlerOption {
+	decompress := func() connect.Decompressor { return &decompressor{most: most, refuse: refuse} }
 	return connect.WithCompression("gzip", decompress, newCompressor)
 }
 
@@ -20,6 +20,7 @@ func decompression(refuse func(error) error) connect.HandlerOption {
 // errors that come out of Read, and gives its own to those of Reset and Close;
 // so everything that can fail happens in Read.
 type decompressor struct {
+	most   int64
 	refuse func(error) error
 	source io.Reader
 	begun  bool
@@ -28,7 +29,7 @@ type decompressor struct {
 }
 
 func (d *decompressor) Reset(source io.Reader) error {
-	d.source, d.begun, d.left = source, false, MaxRequestBytes
+	d.source, d.begun, d.left = source, false, d.most
 	return nil
 }
 
@@ -43,7 +44,7 @@ func (d *decompressor) Read(p []byte) (int, error) {
 	d.left -= int64(n)
 	switch {
 	case d.left < 0:
-		return 0, d.refuse(Invalidf("body", "larger than %d MiB after decompression", MaxRequestBytes>>20))
+		return 0, d.refuse(Invalidf("body", "larger than %d MiB after decompression", d.most>>20))
 	case err != nil && err != io.EOF: //nolint:errorlint // a reader returns it bare
 		return n, d.refuse(Invalidf("body", "not valid gzip"))
 	default:

@@ -32,7 +32,7 @@ func (e *Edge) Unary(procedure string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		most := int64(MaxRequestBytes)
+		most := e.MaxRequest
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 			most += envelopeBytes
 		}
@@ -82,7 +82,7 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) fault(err error) error {
 	ctx := b.request.Context()
 	if b.left < 0 {
-		return b.edge.refuse(ctx, b.procedure, Invalidf("body", "larger than %d MiB", MaxRequestBytes>>20))
+		return b.edge.refuse(ctx, b.procedure, Invalidf("body", "larger than %d MiB", b.edge.MaxRequest>>20))
 	}
 	fault := unreadable(ctx, err)
 	if ctx.Err() != nil {

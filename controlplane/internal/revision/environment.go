@@ -24,6 +24,9 @@ const defaultCooling = 7 * 24 * time.Hour
 
 // CreateEnvironment makes an environment and its first, empty revision.
 func (s *Store) CreateEnvironment(ctx context.Context, e *adminv1.Environment, validateOnly bool, author string) (*adminv1.Environment, error) {
+	if err := wholeSeconds(e); err != nil {
+		return nil, err
+	}
 	created, err := s.createEnvironment(ctx, e, validateOnly, author)
 	return created, failure(ctx, err)
 }
@@ -75,6 +78,14 @@ func (s *Store) createEnvironment(ctx context.Context, e *adminv1.Environment, v
 	return environment(row.Environment, row.EnvironmentHead, nil), err
 }
 
+// wholeSeconds refuses a cooling period that would have to be rounded.
+func wholeSeconds(e *adminv1.Environment) error {
+	if nanos := e.GetCoolingPeriod().GetNanos(); nanos != 0 {
+		return rpc.Invalidf("environment.cooling_period", "want whole seconds")
+	}
+	return nil
+}
+
 // Environment returns an environment.
 func (s *Store) Environment(ctx context.Context, name string) (*adminv1.Environment, error) {
 	q := s.queries()
@@ -118,6 +129,9 @@ func (s *Store) UpdateEnvironment(ctx context.Context, e *adminv1.Environment, m
 		if path != "description" && path != "cooling_period" {
 			return nil, rpc.Invalidf("update_mask", "%q is nothing that can be changed, want some of description, cooling_period", path)
 		}
+	}
+	if err := wholeSeconds(e); err != nil {
+		return nil, err
 	}
 	err := s.locked(ctx, e.GetName(), e.GetEtag(), validateOnly, func(q *dbsqlc.Queries, row dbsqlc.LockEnvironmentRow) error {
 		set := dbsqlc.UpdateEnvironmentParams{

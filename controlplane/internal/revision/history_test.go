@@ -140,9 +140,9 @@ func TestCompact(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The layer, the experiment and the kept field at the floor, and three changes
-	// since.
-	if rows != 6 {
-		t.Errorf("the changelog has %d rows left, want 6", rows)
+	// of the layer and the experiment's slots since.
+	if rows != 9 {
+		t.Errorf("the changelog has %d rows left, want 9", rows)
 	}
 	if page, err := fresh.Revisions(t.Context(), env, 0, 1000, ""); err != nil || int64(len(page)) != last {
 		t.Errorf("%d revisions are listed (%v), want all %d", len(page), err, last)

@@ -56,7 +56,7 @@ func (t *transaction) assign(ctx context.Context, changes []state.Change) ([]sta
 }
 
 func lacksID(c state.Change) bool {
-	if c.Experiment == nil {
+	if c.Experiment == nil || c.Existence == state.MustExist {
 		return false
 	}
 	if c.Experiment.GetEid() == 0 {

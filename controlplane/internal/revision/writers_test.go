@@ -146,7 +146,7 @@ func TestDatabaseCrashes(t *testing.T) {
 	for range crashes {
 		// After a few more revisions, at a random point of the next one.
 		until := lastRevision(t, s) + 1 + random.Int64N(int64(each*writers/crashes/2))
-		for lastRevision(t, s) < until {
+		for lastRevision(t, s) < min(until, writers*each+1) {
 			tick(t)
 		}
 		server.Kill()

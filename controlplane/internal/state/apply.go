@@ -27,7 +27,7 @@ type Result struct {
 	// one that they were made to.
 	State *State
 	// Touched is what became of each resource that is another one now, by kind
-	// and key.
+	// and key: of those that differ, and of experiments that only their slots do.
 	Touched []Touch
 	// Claims are in the order of the changes.
 	Claims []Claim

@@ -3,6 +3,7 @@ package state
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -109,8 +110,13 @@ func (r *Resource) Field() *configv1.Field {
 // or *configv1.Field.
 func (r *Resource) Config() proto.Message { return r.config }
 
-// Etag returns a text that changes whenever the resource does.
-func (r *Resource) Etag() string { return strconv.FormatInt(r.Updated.Revision, 10) }
+// Etag returns a text that changes whenever the resource does, or the slots of
+// an experiment. It has a part of the digest in it, so that the etag of a
+// resource that was only planned is not that of another one later.
+func (r *Resource) Etag() string {
+	const part = 4 // bytes
+	return strconv.FormatInt(r.Updated.Revision, 10) + "-" + hex.EncodeToString(r.Digest[:part])
+}
 
 var marshal = proto.MarshalOptions{Deterministic: true}
 

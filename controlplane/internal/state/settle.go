@@ -16,6 +16,7 @@ import (
 type place struct {
 	layerID string
 	vids    []int32
+	ranges  []*configv1.Range
 }
 
 // settle makes experiments follow their slots.
@@ -48,7 +49,7 @@ func (e *edit) settle() {
 			if p == nil || p.layerID != "" && p.layerID != layerID {
 				continue // the engine tells of an experiment in two layers
 			}
-			p.layerID = layerID
+			p.layerID, p.ranges = layerID, append(p.ranges, r)
 			if !slices.Contains(p.vids, r.GetVid()) {
 				p.vids = append(p.vids, r.GetVid())
 			}
@@ -78,6 +79,10 @@ func (e *edit) follow(id ID, p *place) {
 	}
 	x := proto.CloneOf(was)
 	running := p.layerID != ""
+	if before := e.before.Experiment(x.GetEid()); !running && !e.exact[id] && len(x.GetHeld()) > 0 && x.GetLayerId() != before.GetLayerId() {
+		e.problem(adminv1.ErrorReason_ERROR_REASON_INVALID_STATE, id, "layer_id",
+			"can not become %q, as slots are held for it in layer %s: resume or conclude it first", x.GetLayerId(), before.GetLayerId())
+	}
 	switch state := x.GetState(); {
 	case state == adminv1.ExperimentState_EXPERIMENT_STATE_CONCLUDED && running:
 		if len(p.vids) > 1 || p.vids[0] != x.GetWinnerVid() {
@@ -107,9 +112,31 @@ func (e *edit) follow(id ID, p *place) {
 	if _, changed := e.touched[id]; changed && !running && x.GetLayerId() != "" && awaits(x) && e.next.Layer(x.GetLayerId()) == nil {
 		e.problem(adminv1.ErrorReason_ERROR_REASON_INVALID_VALUE, id, "layer_id", "there is no layer %s", x.GetLayerId())
 	}
-	if !proto.Equal(x, was) {
+	switch {
+	case !proto.Equal(x, was):
 		e.store(id, x)
+	case e.moved(x, p):
+		e.touch(id)
 	}
+}
+
+// moved reports whether an experiment has other slots than before.
+func (e *edit) moved(x *adminv1.Experiment, p *place) bool {
+	before := e.before.Experiment(x.GetEid())
+	if before == nil {
+		return false
+	}
+	was := slices.DeleteFunc(slices.Clone(e.before.Layer(before.GetLayerId()).GetRanges()), func(r *configv1.Range) bool {
+		return !has(before, r.GetVid())
+	})
+	return !slices.EqualFunc(was, p.ranges, func(a, b *configv1.Range) bool { return proto.Equal(a, b) })
+}
+
+// touch makes a resource one of this revision, though its message is the same.
+func (e *edit) touch(id ID) {
+	r := *e.next.tree.get(id)
+	r.Updated = e.next.version
+	e.put(&r)
 }
 
 func winner(x *adminv1.Experiment) string {
@@ -136,35 +163,60 @@ func awaits(x *adminv1.Experiment) bool {
 
 // checkReferences refuses to delete what something else refers to.
 func (e *edit) checkReferences(changes []Change) {
-	const referenced = adminv1.ErrorReason_ERROR_REASON_STILL_REFERENCED
 	for i := range changes {
 		id := changes[i].Delete
-		if id == (ID{}) || e.before.tree.get(id) == nil || e.touched[id] != i {
-			continue
+		if id == (ID{}) || e.before.tree.get(id) == nil || e.next.tree.get(id) != nil {
+			continue // it was refused already
 		}
 		switch id.Kind {
 		case KindLayer:
-			for _, r := range e.next.tree.all(KindExperiment) {
-				if x := r.Experiment(); x.GetLayerId() == id.Key && awaits(x) {
-					e.problem(referenced, id, "", "experiment %d lives in it: move, conclude or delete that first, or in the same change", x.GetEid())
-				}
-			}
+			e.checkLayerReferences(id)
 		case KindExperiment:
-			x := e.before.tree.get(id).Experiment()
-			if slices.ContainsFunc(e.next.Layer(x.GetLayerId()).GetRanges(), func(r *configv1.Range) bool { return has(x, r.GetVid()) }) {
-				e.problem(referenced, id, "", "has slots in layer %s: conclude or archive it first, or take them away in the same change", x.GetLayerId())
-			}
+			e.checkExperimentReferences(id, changes[i].Exact)
 		case KindField:
-			if changes[i].Exact {
-				continue // what is restored did without
-			}
-			for _, r := range e.next.tree.all(KindExperiment) {
-				if UsesField(r.Experiment().GetRule(), id.Key) {
-					e.problem(referenced, id, "", "the rule of experiment %d uses it: change that first, or in the same change", r.Experiment().GetEid())
-				}
+			if !changes[i].Exact { // what is restored did without
+				e.checkFieldReferences(id)
 			}
 		}
 	}
+}
+
+const referenced = adminv1.ErrorReason_ERROR_REASON_STILL_REFERENCED
+
+func (e *edit) checkLayerReferences(id ID) {
+	for _, x := range e.experiments() {
+		if x.GetLayerId() == id.Key && awaits(x) {
+			e.problem(referenced, id, "", "experiment %d lives in it: move, conclude or delete that first, or in the same change", x.GetEid())
+		}
+	}
+}
+
+func (e *edit) checkExperimentReferences(id ID, exact bool) {
+	x := e.before.tree.get(id).Experiment()
+	switch {
+	case slices.ContainsFunc(e.next.Layer(x.GetLayerId()).GetRanges(), func(r *configv1.Range) bool { return has(x, r.GetVid()) }):
+		e.problem(referenced, id, "", "has slots in layer %s: conclude or archive it first, or take them away in the same change", x.GetLayerId())
+	case len(x.GetHeld()) > 0 && !exact:
+		e.problem(referenced, id, "", "has slots that are held for it in layer %s: conclude it first", x.GetLayerId())
+	}
+}
+
+func (e *edit) checkFieldReferences(id ID) {
+	for _, x := range e.experiments() {
+		if UsesField(x.GetRule(), id.Key) {
+			e.problem(referenced, id, "", "the rule of experiment %d uses it: change that first, or in the same change", x.GetEid())
+		}
+	}
+}
+
+// experiments returns all experiments of the result by eid.
+func (e *edit) experiments() []*adminv1.Experiment {
+	var all []*adminv1.Experiment
+	for _, r := range e.next.tree.all(KindExperiment) {
+		all = append(all, r.experiment)
+	}
+	slices.SortFunc(all, func(a, b *adminv1.Experiment) int { return int(a.GetEid()) - int(b.GetEid()) })
+	return all
 }
 
 // UsesField reports whether a rule, nil for none, compares a context field.

@@ -42,9 +42,9 @@ func NewFeed(next Next, holder *snapshot.Holder, log *slog.Logger) *Feed {
 
 // Start waits for the first configuration, however long that takes.
 func (f *Feed) Start(ctx context.Context) error {
-	delta, err := f.wait(ctx, 0)
-	if err != nil {
-		return err
+	delta, ok := f.wait(ctx, 0)
+	if !ok {
+		return ctx.Err()
 	}
 	return f.take(delta)
 }
@@ -53,20 +53,20 @@ func (f *Feed) Start(ctx context.Context) error {
 // told to the holder, and passed over for the next one.
 func (f *Feed) Run(ctx context.Context) error {
 	for {
-		delta, err := f.wait(ctx, f.holder.Current().Revision())
-		if err != nil {
+		delta, ok := f.wait(ctx, f.holder.Current().Revision())
+		if !ok {
 			return nil
 		}
-		if err := f.take(delta); err == nil {
+		err := f.take(delta)
+		if err == nil {
 			continue
-		} else {
-			f.refuse(delta, err)
 		}
+		f.refuse(delta, err)
 		// What comes next starts from the refused revision, which is not what runs.
-		if _, err := f.wait(ctx, delta.GetToRevision()); err != nil {
+		if _, ok := f.wait(ctx, delta.GetToRevision()); !ok {
 			return nil
 		}
-		if delta, err = f.wait(ctx, 0); err != nil {
+		if delta, ok = f.wait(ctx, 0); !ok {
 			return nil
 		}
 		if err := f.take(delta); err != nil {
@@ -75,21 +75,21 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 }
 
-// wait asks until there is an answer. Its error is that ctx has ended.
-func (f *Feed) wait(ctx context.Context, after int64) (*configv1.Delta, error) {
+// wait asks until there is an answer; ok is false if ctx ends before.
+func (f *Feed) wait(ctx context.Context, after int64) (delta *configv1.Delta, ok bool) {
 	for longest := firstWait; ; longest = min(2*longest, longestWait) {
 		delta, err := f.next(ctx, after)
 		if err == nil {
-			return delta, nil
+			return delta, true
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, false
 		}
 		f.log.WarnContext(ctx, "no news of the configuration; what was served goes on being served", "error", err)
 		select {
 		case <-time.After(rand.N(longest)):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, false
 		}
 	}
 }

@@ -97,12 +97,14 @@ type Experiment struct {
 	// As in strata.config.v1.Experiment. 0 at creation lets the control plane
 	// assign it. It can not change.
 	Eid int32 `protobuf:"varint,1,opt,name=eid,proto3" json:"eid,omitempty"`
-	// As in strata.config.v1.Experiment. It can not change.
+	// As in strata.config.v1.Experiment. It can not change. Required, but for an
+	// update whose mask does not name it.
 	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
 	// As in strata.config.v1.Experiment.
 	Rule *v1.Rule `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
 	// As in strata.config.v1.Experiment. A vid of 0 lets the control plane assign
-	// it. The text of parameters is brought into normal form.
+	// it. The text of parameters is brought into normal form. At least one, but for
+	// an update whose mask does not name them.
 	Variants []*v1.Variant `protobuf:"bytes,4,rep,name=variants,proto3" json:"variants,omitempty"`
 	// The layer that it lives in, or will live in once it is started. It follows
 	// from its slots where it has any.
@@ -583,15 +585,17 @@ type ExperimentServiceCreateRequest struct {
 	// What to add.
 	Experiment *Experiment `protobuf:"bytes,2,opt,name=experiment,proto3" json:"experiment,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,5,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ExperimentServiceCreateRequest) Reset() {
@@ -662,6 +666,13 @@ func (x *ExperimentServiceCreateRequest) GetValidateOnly() bool {
 func (x *ExperimentServiceCreateRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ExperimentServiceCreateRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -1052,15 +1063,17 @@ type ExperimentServiceUpdateRequest struct {
 	// Which of its fields to take. Empty is all of them.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,proto3" json:"update_mask,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ExperimentServiceUpdateRequest) Reset() {
@@ -1142,6 +1155,13 @@ func (x *ExperimentServiceUpdateRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *ExperimentServiceUpdateRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
+	}
+	return ""
+}
+
 // ExperimentServiceUpdateResponse has what it became.
 type ExperimentServiceUpdateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1216,15 +1236,17 @@ type ExperimentServiceDeleteRequest struct {
 	// If not empty, the experiment has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ExperimentServiceDeleteRequest) Reset() {
@@ -1306,6 +1328,13 @@ func (x *ExperimentServiceDeleteRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *ExperimentServiceDeleteRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
+	}
+	return ""
+}
+
 // ExperimentServiceDeleteResponse says what came of it.
 type ExperimentServiceDeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1371,13 +1400,15 @@ type ExperimentServiceStartRequest struct {
 	// If not empty, the experiment has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
 	// How much traffic each variant gets. If left out, what SetAllocation said.
 	Allocation *Allocation `protobuf:"bytes,8,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	// Take slots that still rest after another experiment.
@@ -1463,6 +1494,13 @@ func (x *ExperimentServiceStartRequest) GetValidateOnly() bool {
 func (x *ExperimentServiceStartRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ExperimentServiceStartRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -1562,15 +1600,17 @@ type ExperimentServicePauseRequest struct {
 	// If not empty, the experiment has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ExperimentServicePauseRequest) Reset() {
@@ -1652,6 +1692,13 @@ func (x *ExperimentServicePauseRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *ExperimentServicePauseRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
+	}
+	return ""
+}
+
 // ExperimentServicePauseResponse has what it became.
 type ExperimentServicePauseResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1726,13 +1773,15 @@ type ExperimentServiceResumeRequest struct {
 	// If not empty, the experiment has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
 	// Where its slots are no longer held: take slots that still rest after another
 	// experiment.
 	IgnoreCooling bool `protobuf:"varint,9,opt,name=ignore_cooling,proto3" json:"ignore_cooling,omitempty"`
@@ -1819,6 +1868,13 @@ func (x *ExperimentServiceResumeRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *ExperimentServiceResumeRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
+	}
+	return ""
+}
+
 func (x *ExperimentServiceResumeRequest) GetIgnoreCooling() bool {
 	if x != nil {
 		return x.IgnoreCooling
@@ -1900,13 +1956,15 @@ type ExperimentServiceConcludeRequest struct {
 	// If not empty, the experiment has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
 	// What becomes of its slots.
 	//
 	// Types that are valid to be assigned to Outcome:
@@ -1993,6 +2051,13 @@ func (x *ExperimentServiceConcludeRequest) GetValidateOnly() bool {
 func (x *ExperimentServiceConcludeRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ExperimentServiceConcludeRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -2114,15 +2179,17 @@ type ExperimentServiceArchiveRequest struct {
 	// If not empty, the experiment has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ExperimentServiceArchiveRequest) Reset() {
@@ -2204,6 +2271,13 @@ func (x *ExperimentServiceArchiveRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *ExperimentServiceArchiveRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
+	}
+	return ""
+}
+
 // ExperimentServiceArchiveResponse has what it became.
 type ExperimentServiceArchiveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2278,13 +2352,15 @@ type ExperimentServiceSetAllocationRequest struct {
 	// If not empty, the experiment has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
 	// How much traffic each variant gets.
 	Allocation *Allocation `protobuf:"bytes,8,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	// Take slots that still rest after another experiment.
@@ -2368,6 +2444,13 @@ func (x *ExperimentServiceSetAllocationRequest) GetValidateOnly() bool {
 func (x *ExperimentServiceSetAllocationRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *ExperimentServiceSetAllocationRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -2654,16 +2737,17 @@ const file_strata_admin_v1_experiment_proto_rawDesc = "" +
 	"\apercent\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00R\apercent\"O\n" +
 	"\rVariantWeight\x12\x19\n" +
 	"\x03vid\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03vid\x12#\n" +
-	"\x06weight\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\x06weight\"\xd6\x02\n" +
+	"\x06weight\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\x06weight\"\x8e\x03\n" +
 	"\x1eExperimentServiceCreateRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12C\n" +
 	"\n" +
 	"experiment\x18\x02 \x01(\v2\x1b.strata.admin.v1.ExperimentB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"experiment\x120\n" +
-	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"experiment\x121\n" +
+	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x05 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"\xa5\x01\n" +
 	"\x1fExperimentServiceCreateResponse\x12;\n" +
 	"\n" +
@@ -2700,44 +2784,47 @@ const file_strata_admin_v1_experiment_proto_rawDesc = "" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x05R\n" +
 	"total_size\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x03R\brevision\"\x94\x03\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\"\xcc\x03\n" +
 	"\x1eExperimentServiceUpdateRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12C\n" +
 	"\n" +
 	"experiment\x18\x02 \x01(\v2\x1b.strata.admin.v1.ExperimentB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"experiment\x12<\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\vupdate_mask\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\vupdate_mask\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"\xa5\x01\n" +
 	"\x1fExperimentServiceUpdateResponse\x12;\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\v2\x1b.strata.admin.v1.ExperimentR\n" +
 	"experiment\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xc0\x02\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xf8\x02\n" +
 	"\x1eExperimentServiceDeleteRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x19\n" +
 	"\x03eid\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03eid\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"h\n" +
 	"\x1fExperimentServiceDeleteResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x02 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xca\x03\n" +
+	"\x04plan\x18\x02 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\x82\x04\n" +
 	"\x1dExperimentServiceStartRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x19\n" +
 	"\x03eid\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03eid\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x12;\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksum\x12;\n" +
 	"\n" +
 	"allocation\x18\b \x01(\v2\x1b.strata.admin.v1.AllocationR\n" +
 	"allocation\x12&\n" +
@@ -2750,30 +2837,32 @@ const file_strata_admin_v1_experiment_proto_rawDesc = "" +
 	"experiment\x18\x01 \x01(\v2\x1b.strata.admin.v1.ExperimentR\n" +
 	"experiment\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xbf\x02\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xf7\x02\n" +
 	"\x1dExperimentServicePauseRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x19\n" +
 	"\x03eid\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03eid\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"\xa4\x01\n" +
 	"\x1eExperimentServicePauseResponse\x12;\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\v2\x1b.strata.admin.v1.ExperimentR\n" +
 	"experiment\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xe8\x02\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xa0\x03\n" +
 	"\x1eExperimentServiceResumeRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x19\n" +
 	"\x03eid\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03eid\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x12&\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksum\x12&\n" +
 	"\x0eignore_cooling\x18\t \x01(\bR\x0eignore_coolingB\x14\n" +
 	"\x12_expected_revision\"\xa5\x01\n" +
 	"\x1fExperimentServiceResumeResponse\x12;\n" +
@@ -2781,15 +2870,16 @@ const file_strata_admin_v1_experiment_proto_rawDesc = "" +
 	"experiment\x18\x01 \x01(\v2\x1b.strata.admin.v1.ExperimentR\n" +
 	"experiment\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xa2\x03\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xda\x03\n" +
 	" ExperimentServiceConcludeRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x19\n" +
 	"\x03eid\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03eid\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x01R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x01R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x12)\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksum\x12)\n" +
 	"\n" +
 	"winner_vid\x18\b \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\n" +
 	"winner_vid\x12!\n" +
@@ -2801,30 +2891,32 @@ const file_strata_admin_v1_experiment_proto_rawDesc = "" +
 	"experiment\x18\x01 \x01(\v2\x1b.strata.admin.v1.ExperimentR\n" +
 	"experiment\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xc1\x02\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xf9\x02\n" +
 	"\x1fExperimentServiceArchiveRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x19\n" +
 	"\x03eid\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03eid\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"\xa6\x01\n" +
 	" ExperimentServiceArchiveResponse\x12;\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\v2\x1b.strata.admin.v1.ExperimentR\n" +
 	"experiment\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xb4\x03\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xec\x03\n" +
 	"%ExperimentServiceSetAllocationRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x19\n" +
 	"\x03eid\x18\x02 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03eid\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x12C\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksum\x12C\n" +
 	"\n" +
 	"allocation\x18\b \x01(\v2\x1b.strata.admin.v1.AllocationB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"allocation\x12&\n" +

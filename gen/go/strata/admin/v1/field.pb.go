@@ -178,15 +178,17 @@ type FieldServiceSetRequest struct {
 	// What to declare.
 	Field *v1.Field `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,5,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *FieldServiceSetRequest) Reset() {
@@ -257,6 +259,13 @@ func (x *FieldServiceSetRequest) GetValidateOnly() bool {
 func (x *FieldServiceSetRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *FieldServiceSetRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -333,15 +342,17 @@ type FieldServiceDeleteRequest struct {
 	// Which.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,5,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *FieldServiceDeleteRequest) Reset() {
@@ -412,6 +423,13 @@ func (x *FieldServiceDeleteRequest) GetValidateOnly() bool {
 func (x *FieldServiceDeleteRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *FieldServiceDeleteRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -490,26 +508,28 @@ const file_strata_admin_v1_field_proto_rawDesc = "" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x05R\n" +
 	"total_size\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x03R\brevision\"\xc0\x02\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\"\xf8\x02\n" +
 	"\x16FieldServiceSetRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x125\n" +
-	"\x05field\x18\x02 \x01(\v2\x17.strata.config.v1.FieldB\x06\xbaH\x03\xc8\x01\x01R\x05field\x120\n" +
-	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x05field\x18\x02 \x01(\v2\x17.strata.config.v1.FieldB\x06\xbaH\x03\xc8\x01\x01R\x05field\x121\n" +
+	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x05 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"\x8f\x01\n" +
 	"\x17FieldServiceSetResponse\x12-\n" +
 	"\x05field\x18\x01 \x01(\v2\x17.strata.config.v1.FieldR\x05field\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xa9\x02\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xe1\x02\n" +
 	"\x19FieldServiceDeleteRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12\x1b\n" +
-	"\x04name\x18\x02 \x01(\tB\a\xbaH\x04r\x02 \x01R\x04name\x120\n" +
-	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04name\x18\x02 \x01(\tB\a\xbaH\x04r\x02 \x01R\x04name\x121\n" +
+	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x05 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"c\n" +
 	"\x1aFieldServiceDeleteResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +

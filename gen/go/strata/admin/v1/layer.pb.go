@@ -226,7 +226,8 @@ type SlotUsage struct {
 	// Kept for paused experiments.
 	Held int32 `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
 	// Given up lately; the allocator gives them to another experiment only when
-	// they have rested for the environment's cooling period.
+	// they have rested for the environment's cooling period. Known for the newest
+	// revision only: at an earlier one it is 0, and such slots count as free.
 	Resting int32 `protobuf:"varint,3,opt,name=resting,proto3" json:"resting,omitempty"`
 	// Free.
 	Free int32 `protobuf:"varint,4,opt,name=free,proto3" json:"free,omitempty"`
@@ -391,15 +392,17 @@ type LayerServiceCreateRequest struct {
 	// What to add.
 	Layer *Layer `protobuf:"bytes,2,opt,name=layer,proto3" json:"layer,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,3,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,5,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,6,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *LayerServiceCreateRequest) Reset() {
@@ -470,6 +473,13 @@ func (x *LayerServiceCreateRequest) GetValidateOnly() bool {
 func (x *LayerServiceCreateRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *LayerServiceCreateRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -841,15 +851,17 @@ type LayerServiceUpdateRequest struct {
 	// Which of its fields to take. Empty is all of them.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,proto3" json:"update_mask,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *LayerServiceUpdateRequest) Reset() {
@@ -931,6 +943,13 @@ func (x *LayerServiceUpdateRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *LayerServiceUpdateRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
+	}
+	return ""
+}
+
 // LayerServiceUpdateResponse has what it became.
 type LayerServiceUpdateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1005,15 +1024,17 @@ type LayerServiceDeleteRequest struct {
 	// If not empty, the layer has to be what it stands for.
 	Etag string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ValidateOnly bool `protobuf:"varint,6,opt,name=validate_only,proto3" json:"validate_only,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// As in RevisionServiceApplyRequest.
+	ExpectedChecksum string `protobuf:"bytes,20,opt,name=expected_checksum,proto3" json:"expected_checksum,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *LayerServiceDeleteRequest) Reset() {
@@ -1091,6 +1112,13 @@ func (x *LayerServiceDeleteRequest) GetValidateOnly() bool {
 func (x *LayerServiceDeleteRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *LayerServiceDeleteRequest) GetExpectedChecksum() string {
+	if x != nil {
+		return x.ExpectedChecksum
 	}
 	return ""
 }
@@ -1187,14 +1215,15 @@ const file_strata_admin_v1_layer_proto_rawDesc = "" +
 	"\x03end\x18\x02 \x01(\x05R\x03end\x12\x10\n" +
 	"\x03eid\x18\x03 \x01(\x05R\x03eid\x12\x10\n" +
 	"\x03vid\x18\x04 \x01(\x05R\x03vid\x120\n" +
-	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xc2\x02\n" +
+	"\x05until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xfa\x02\n" +
 	"\x19LayerServiceCreateRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x124\n" +
-	"\x05layer\x18\x02 \x01(\v2\x16.strata.admin.v1.LayerB\x06\xbaH\x03\xc8\x01\x01R\x05layer\x120\n" +
-	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x05layer\x18\x02 \x01(\v2\x16.strata.admin.v1.LayerB\x06\xbaH\x03\xc8\x01\x01R\x05layer\x121\n" +
+	"\x11expected_revision\x18\x03 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x05 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"\x91\x01\n" +
 	"\x1aLayerServiceCreateResponse\x12,\n" +
 	"\x05layer\x18\x01 \x01(\v2\x16.strata.admin.v1.LayerR\x05layer\x12\x1a\n" +
@@ -1224,28 +1253,30 @@ const file_strata_admin_v1_layer_proto_rawDesc = "" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x05R\n" +
 	"total_size\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x03R\brevision\"\x80\x03\n" +
+	"\brevision\x18\x04 \x01(\x03R\brevision\"\xb8\x03\n" +
 	"\x19LayerServiceUpdateRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x124\n" +
 	"\x05layer\x18\x02 \x01(\v2\x16.strata.admin.v1.LayerB\x06\xbaH\x03\xc8\x01\x01R\x05layer\x12<\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\vupdate_mask\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\vupdate_mask\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"\x91\x01\n" +
 	"\x1aLayerServiceUpdateResponse\x12,\n" +
 	"\x05layer\x18\x01 \x01(\v2\x16.strata.admin.v1.LayerR\x05layer\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xc5\x02\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xfd\x02\n" +
 	"\x19LayerServiceDeleteRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12#\n" +
 	"\blayer_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02 \x01R\blayer_id\x12\x12\n" +
-	"\x04etag\x18\x03 \x01(\tR\x04etag\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
-	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_keyB\x14\n" +
+	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
+	"\x11expected_checksum\x18\x14 \x01(\tB\a\xbaH\x04r\x02(@R\x11expected_checksumB\x14\n" +
 	"\x12_expected_revision\"c\n" +
 	"\x1aLayerServiceDeleteResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +

@@ -269,7 +269,7 @@ type RevisionServiceApplyRequest struct {
 	Environment string `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
 	// If set, the environment has to be at this revision, so that nothing that
 	// somebody else changed meanwhile is overwritten unseen.
-	ExpectedRevision *int64 `protobuf:"varint,2,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,2,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// In this order; each resource at most once. 1 to 50,000.
 	Changes []*Change `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
 	// Why, for those who read the history. At most 4,096 bytes.
@@ -1068,7 +1068,7 @@ type RevisionServiceRollbackRequest struct {
 	// or now, go back.
 	LayerIds []string `protobuf:"bytes,3,rep,name=layer_ids,proto3" json:"layer_ids,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,4,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest. If left out, "Roll back to revision N".
 	Message string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	// As in RevisionServiceApplyRequest.
@@ -1235,7 +1235,7 @@ type RevisionServicePromoteRequest struct {
 	// or there. Declared fields then stay as they are.
 	LayerIds []string `protobuf:"bytes,4,rep,name=layer_ids,proto3" json:"layer_ids,omitempty"`
 	// As in RevisionServiceApplyRequest.
-	ExpectedRevision *int64 `protobuf:"varint,5,opt,name=expected_revision,json=expectedRevision,proto3,oneof" json:"expected_revision,omitempty"`
+	ExpectedRevision *int64 `protobuf:"varint,5,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
 	// As in RevisionServiceApplyRequest. If left out, "Promote from ENVIRONMENT,
 	// revision N".
 	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
@@ -1412,10 +1412,10 @@ const file_strata_admin_v1_revision_proto_rawDesc = "" +
 	"\vupdate_mask\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.FieldMaskR\vupdate_mask\x12\x12\n" +
 	"\x04etag\x18\v \x01(\tR\x04etagB\x0f\n" +
-	"\x06change\x12\x05\xbaH\x02\b\x01\"\x86\x03\n" +
+	"\x06change\x12\x05\xbaH\x02\b\x01\"\x87\x03\n" +
 	"\x1bRevisionServiceApplyRequest\x12)\n" +
-	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x120\n" +
-	"\x11expected_revision\x18\x02 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12?\n" +
+	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x121\n" +
+	"\x11expected_revision\x18\x02 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12?\n" +
 	"\achanges\x18\x03 \x03(\v2\x17.strata.admin.v1.ChangeB\f\xbaH\t\x92\x01\x06\b\x01\x10І\x03R\achanges\x12\"\n" +
 	"\amessage\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x05 \x01(\bR\rvalidate_only\x122\n" +
@@ -1471,12 +1471,12 @@ const file_strata_admin_v1_revision_proto_rawDesc = "" +
 	"\x1bRevisionServiceDiffResponse\x12$\n" +
 	"\rfrom_revision\x18\x01 \x01(\x03R\rfrom_revision\x12 \n" +
 	"\vto_revision\x18\x02 \x01(\x03R\vto_revision\x12)\n" +
-	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\x96\x03\n" +
+	"\x04plan\x18\x03 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\x97\x03\n" +
 	"\x1eRevisionServiceRollbackRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12#\n" +
 	"\brevision\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\brevision\x12'\n" +
-	"\tlayer_ids\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90NR\tlayer_ids\x120\n" +
-	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\tlayer_ids\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90NR\tlayer_ids\x121\n" +
+	"\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\x06 \x01(\bR\rvalidate_only\x122\n" +
 	"\x0fidempotency_key\x18\a \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +
@@ -1484,13 +1484,13 @@ const file_strata_admin_v1_revision_proto_rawDesc = "" +
 	"\x12_expected_revision\"h\n" +
 	"\x1fRevisionServiceRollbackResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x02 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xd4\x03\n" +
+	"\x04plan\x18\x02 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xd5\x03\n" +
 	"\x1dRevisionServicePromoteRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x123\n" +
 	"\x10from_environment\x18\x02 \x01(\tB\a\xbaH\x04r\x02 \x01R\x10from_environment\x12-\n" +
 	"\rfrom_revision\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rfrom_revision\x12'\n" +
-	"\tlayer_ids\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90NR\tlayer_ids\x120\n" +
-	"\x11expected_revision\x18\x05 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12\"\n" +
+	"\tlayer_ids\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90NR\tlayer_ids\x121\n" +
+	"\x11expected_revision\x18\x05 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\"\n" +
 	"\amessage\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80 R\amessage\x12$\n" +
 	"\rvalidate_only\x18\a \x01(\bR\rvalidate_only\x122\n" +
 	"\x0fidempotency_key\x18\b \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x0fidempotency_key\x125\n" +

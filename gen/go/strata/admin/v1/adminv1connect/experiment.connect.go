@@ -83,7 +83,8 @@ type ExperimentServiceClient interface {
 	//
 	// Errors: those of RevisionService/Apply; RESOURCE_NOT_FOUND, STALE_ETAG.
 	Update(context.Context, *v1.ExperimentServiceUpdateRequest) (*v1.ExperimentServiceUpdateResponse, error)
-	// Delete removes an experiment that has no slots. Its ids are not used again.
+	// Delete removes an experiment that has no slots, held ones included. Its ids
+	// are not used again.
 	//
 	// Errors: those of RevisionService/Apply; RESOURCE_NOT_FOUND, STALE_ETAG,
 	// STILL_REFERENCED.
@@ -337,7 +338,8 @@ type ExperimentServiceHandler interface {
 	//
 	// Errors: those of RevisionService/Apply; RESOURCE_NOT_FOUND, STALE_ETAG.
 	Update(context.Context, *v1.ExperimentServiceUpdateRequest) (*v1.ExperimentServiceUpdateResponse, error)
-	// Delete removes an experiment that has no slots. Its ids are not used again.
+	// Delete removes an experiment that has no slots, held ones included. Its ids
+	// are not used again.
 	//
 	// Errors: those of RevisionService/Apply; RESOURCE_NOT_FOUND, STALE_ETAG,
 	// STILL_REFERENCED.

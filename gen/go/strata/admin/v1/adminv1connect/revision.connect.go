@@ -56,7 +56,9 @@ type RevisionServiceClient interface {
 	// Errors: ENVIRONMENT_NOT_FOUND, STALE_REVISION, STALE_ETAG, PLAN_MISMATCH,
 	// IDEMPOTENCY_KEY_REUSED, UNAVAILABLE; what is wrong with the changes or with
 	// what they result in, every fault of it: the reasons from RESOURCE_NOT_FOUND
-	// to SLOTS_HELD.
+	// to SLOTS_HELD. The field of each violation leads to the value at fault, as
+	// changes[1].upsert_layer.ranges[0].end, or to a resource that no change names,
+	// as "layer ID: ranges[0]".
 	Apply(context.Context, *v1.RevisionServiceApplyRequest) (*v1.RevisionServiceApplyResponse, error)
 	// List returns revisions, newest first.
 	//
@@ -208,7 +210,9 @@ type RevisionServiceHandler interface {
 	// Errors: ENVIRONMENT_NOT_FOUND, STALE_REVISION, STALE_ETAG, PLAN_MISMATCH,
 	// IDEMPOTENCY_KEY_REUSED, UNAVAILABLE; what is wrong with the changes or with
 	// what they result in, every fault of it: the reasons from RESOURCE_NOT_FOUND
-	// to SLOTS_HELD.
+	// to SLOTS_HELD. The field of each violation leads to the value at fault, as
+	// changes[1].upsert_layer.ranges[0].end, or to a resource that no change names,
+	// as "layer ID: ranges[0]".
 	Apply(context.Context, *v1.RevisionServiceApplyRequest) (*v1.RevisionServiceApplyResponse, error)
 	// List returns revisions, newest first.
 	//

@@ -1,0 +1,136 @@
+// Package controlplane is the part of Strata in which people and their programs
+// manage layers and experiments. It keeps environments and their revisions in
+// PostgreSQL, plans and checks every change, and hands revisions to data planes.
+// Any number of control planes may work on one database.
+//
+// Config and Run are the whole of its surface.
+package controlplane
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/strata-exp/strata/controlplane/internal/api"
+	"github.com/strata-exp/strata/controlplane/internal/plan"
+	"github.com/strata-exp/strata/controlplane/internal/revision"
+	"github.com/strata-exp/strata/controlplane/internal/state"
+	"github.com/strata-exp/strata/db"
+	"github.com/strata-exp/strata/docs/openapi"
+	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
+	"github.com/strata-exp/strata/internal/obs"
+	"github.com/strata-exp/strata/internal/rpc"
+	"github.com/strata-exp/strata/internal/service"
+)
+
+// maxRequest has room for the change of a whole configuration of 10,000 layers.
+const maxRequest = 64 << 20
+
+// Run runs a control plane until ctx ends, then stops it gracefully and returns
+// nil. It migrates the database first. An error before it listens says why it
+// could not start.
+func Run(ctx context.Context, c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	log := cmp.Or(c.Log, obs.Discard())
+	pool, err := openDatabase(ctx, &c)
+	if err != nil {
+		return fmt.Errorf("the database: %w", err)
+	}
+	defer pool.Close()
+
+	registry := obs.NewRegistry()
+	store := revision.New(pool, makePlan, registry, obs.Logger(log, "revision"))
+	edge := rpc.NewEdge(obs.Logger(log, "api"), newRequestMetrics(registry).observe)
+	edge.MaxRequest = maxRequest
+	admin, err := api.New(store, comparePlan, edge, time.Now)
+	if err != nil {
+		return err
+	}
+	draining, stopped := new(atomic.Bool), make(chan struct{})
+	health := &health{pool: pool, version: c.Version, stopping: draining}
+
+	serving := http.NewServeMux()
+	admin.Mount(serving)                 //nolint:contextcheck // what it makes is called later
+	health.mount(serving, edge, stopped) //nolint:contextcheck // as above
+	serving.HandleFunc("GET /openapi.yaml", serveDocument)
+
+	observing := http.NewServeMux()
+	health.mountProbes(observing)
+	observing.Handle("GET /metrics", obs.MetricsHandler(registry, obs.Logger(log, "metrics")))
+
+	listeners, err := service.Listen(ctx, c.addresses()...)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "http", listeners[0].Addr().String(), "metrics", listeners[1].Addr().String())
+	if c.OnListening != nil {
+		c.OnListening(Listening{
+			HTTP: listeners[0].Addr(), Metrics: listeners[1].Addr(),
+			Feed: func(environment string) *Feed { return &Feed{environment, store.Next} },
+		})
+	}
+	httpLog := obs.Logger(log, "http")
+	err = service.Run(ctx, c.DrainDelay+c.StopTimeout,
+		service.Part{Name: "revisions", Run: store.Run},
+		rpc.Serve("metrics server", observing, listeners[1], httpLog),
+		rpc.Serve("API server", rpc.Drain(draining, local(serving)), listeners[0], httpLog),
+		service.Drain(c.DrainDelay, func() {
+			log.Info("stopping")
+			draining.Store(true)
+		}, func() { close(stopped) }),
+	)
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// openDatabase connects, makes sure that what is committed stays, and migrates.
+func openDatabase(ctx context.Context, c *Config) (*pgxpool.Pool, error) {
+	pool, err := db.Open(ctx, c.DatabaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if !c.AllowUnsafeDatabase {
+		err = db.CheckDurable(ctx, pool)
+	}
+	if err == nil {
+		err = db.Migrate(ctx, pool)
+	}
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+func makePlan(before, after *state.State, resting func(string) []revision.Rest) *adminv1.Plan {
+	return plan.Make(before, after, plan.Options{Resting: func(layerID string) []plan.Rest {
+		rests := resting(layerID)
+		all := make([]plan.Rest, len(rests))
+		for i, r := range rests {
+			all[i] = plan.Rest{Start: r.Start, End: r.End, EID: r.EID}
+		}
+		return all
+	}})
+}
+
+func comparePlan(before, after *state.State) *adminv1.Plan {
+	return plan.Make(before, after, plan.Options{})
+}
+
+func serveDocument(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(openapi.Document) // a client that has gone hears nothing anyway
+}
+
+// errNotReady is what a plane that stops says of itself.
+var errNotReady = errors.New("stopping")

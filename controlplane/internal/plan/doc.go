@@ -2,8 +2,8 @@
 // another variant, which parameters change, meet or hide each other, and what
 // is allowed but seldom meant.
 //
-// [Make] is a pure function of two states. It knows no store, clock or
-// environment, and equal states give equal plans, byte for byte.
+// [Make] is a pure function. It knows no store, clock or environment, and equal
+// states and options give equal plans, byte for byte.
 //
 // # What it looks at
 //
@@ -24,8 +24,8 @@
 // hash key are followed slot by slot in both.
 //
 // All of this is integer arithmetic, rounded once. There is one way out, for
-// configurations that nobody has by accident: where so many layers share salts
-// in pairs, and objects meet scalars, that the states are too many to follow,
-// shielding is left out of account and the share is marked as the largest
-// possible one.
+// configurations that nobody has by accident: where objects meet other values and
+// the states are too many to follow, as many layers share salts in pairs, or
+// thousands of layers do so at thousands of paths, shielding is left out of
+// account and the share is marked as the largest possible one.
 package plan

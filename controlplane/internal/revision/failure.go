@@ -28,10 +28,12 @@ func failure(ctx context.Context, err error) error {
 // unreachable reports whether it may help to try again later.
 func unreachable(err error) bool {
 	if fault, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// Connection exceptions, insufficient resources, intervention of operators,
-		// and time-outs for statements, locks and idle transactions.
-		return strings.HasPrefix(fault.Code, "08") || strings.HasPrefix(fault.Code, "53") ||
-			strings.HasPrefix(fault.Code, "57") || fault.Code == "55P03" || fault.Code == "25P03"
+		switch fault.Code[:min(2, len(fault.Code))] {
+		case "08", "53", "57", "58": // connections, resources, operators, the system below
+			return true
+		default:
+			return fault.Code == "55P03" || fault.Code == "25P03" // time-outs of locks and idle transactions
+		}
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return true

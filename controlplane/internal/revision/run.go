@@ -3,6 +3,7 @@ package revision
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -71,19 +72,19 @@ func jitter(d time.Duration) time.Duration {
 func (s *Store) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	s.mu.Lock()
+	lines := maps.Clone(s.lines) // before the heads are read: an environment that is made meanwhile is not gone
+	s.mu.Unlock()
 	heads, err := s.queries().ListHeads(ctx)
 	if err != nil {
 		return err
 	}
-	there := make(map[int64]bool, len(heads))
 	for _, head := range heads {
-		there[head.EnvID] = true
-		s.mu.Lock()
-		l := s.lines[head.EnvID]
-		s.mu.Unlock()
-		if l == nil {
+		l, ok := lines[head.EnvID]
+		if !ok {
 			continue // nobody here has asked for it
 		}
+		delete(lines, head.EnvID)
 		known := l.head()
 		if known != nil && known.Revision() == head.Revision {
 			continue
@@ -92,15 +93,7 @@ func (s *Store) poll(ctx context.Context) error {
 			return err
 		}
 	}
-	s.mu.Lock()
-	var gone []int64
-	for envID := range s.lines {
-		if !there[envID] {
-			gone = append(gone, envID)
-		}
-	}
-	s.mu.Unlock()
-	for _, envID := range gone {
+	for envID := range lines {
 		s.forget(envID)
 	}
 	return nil

@@ -20,7 +20,7 @@ var (
 	experimentFields = []protoreflect.Name{
 		"service", "rule", "variants", "layer_id", "name", "description", "hypothesis", "owners", "tags",
 	}
-	experimentState = []protoreflect.Name{"state", "winner_vid", "allocation", "held"}
+	storedExperimentFields = append(slices.Clone(experimentFields), "state", "winner_vid", "allocation", "held")
 )
 
 // message returns the message that a change leads to, nil if it can not be.
@@ -81,7 +81,7 @@ func (e *edit) live(l *adminv1.Layer) bool {
 func (e *edit) experiment(id ID, c *Change, before *adminv1.Experiment) proto.Message {
 	fields := experimentFields
 	if c.Exact {
-		fields = append(slices.Clone(fields), experimentState...)
+		fields = storedExperimentFields
 	}
 	if !e.checkMask(id, c.Mask, fields) {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,11 +13,11 @@ import (
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
-// place is where an experiment has slots.
+// place is where an experiment has slots, and had some before.
 type place struct {
-	layerID string
-	vids    []int32
-	ranges  []*configv1.Range
+	layerID     string
+	vids        map[int32]bool
+	ranges, was []*configv1.Range
 }
 
 // settle makes experiments follow their slots.
@@ -29,7 +30,7 @@ func (e *edit) settle() {
 			e.affected(e.next.tree.get(id).Layer(), places)
 		case KindExperiment:
 			if x := e.next.tree.get(id).Experiment(); x != nil {
-				places[x.GetEid()] = &place{}
+				places[x.GetEid()] = &place{vids: map[int32]bool{}}
 			}
 		}
 	}
@@ -43,20 +44,29 @@ func (e *edit) settle() {
 		}
 	}
 	for _, layerID := range slices.Sorted(maps.Keys(homes)) {
-		for _, r := range e.next.Layer(layerID).GetRanges() {
-			eid, _ := e.next.variants.get(r.GetVid())
-			p := places[eid]
-			if p == nil || p.layerID != "" && p.layerID != layerID {
-				continue // the engine tells of an experiment in two layers
-			}
-			p.layerID, p.ranges = layerID, append(p.ranges, r)
-			if !slices.Contains(p.vids, r.GetVid()) {
-				p.vids = append(p.vids, r.GetVid())
-			}
-		}
+		e.locate(layerID, places)
 	}
 	for _, eid := range slices.Sorted(maps.Keys(places)) {
 		e.follow(ExperimentID(eid), places[eid])
+	}
+}
+
+// locate notes who has and had slots in a layer.
+func (e *edit) locate(layerID string, places map[int32]*place) {
+	for _, r := range e.before.Layer(layerID).GetRanges() {
+		eid, _ := e.before.variants.get(r.GetVid())
+		if p := places[eid]; p != nil {
+			p.was = append(p.was, r)
+		}
+	}
+	for _, r := range e.next.Layer(layerID).GetRanges() {
+		eid, _ := e.next.variants.get(r.GetVid())
+		p := places[eid]
+		if p == nil || p.layerID != "" && p.layerID != layerID {
+			continue // the engine tells of an experiment in two layers
+		}
+		p.layerID, p.ranges = layerID, append(p.ranges, r)
+		p.vids[r.GetVid()] = true
 	}
 }
 
@@ -65,7 +75,7 @@ func (e *edit) affected(l *adminv1.Layer, places map[int32]*place) {
 	for _, r := range l.GetRanges() {
 		for _, s := range []*State{e.before, e.next} {
 			if eid, ok := s.variants.get(r.GetVid()); ok && places[eid] == nil {
-				places[eid] = &place{}
+				places[eid] = &place{vids: map[int32]bool{}}
 			}
 		}
 	}
@@ -77,7 +87,7 @@ func (e *edit) follow(id ID, p *place) {
 	if was == nil {
 		return
 	}
-	x := proto.CloneOf(was)
+	x := copyOf(was)
 	running := p.layerID != ""
 	if before := e.before.Experiment(x.GetEid()); !running && !e.exact[id] && len(x.GetHeld()) > 0 && x.GetLayerId() != before.GetLayerId() {
 		e.problem(adminv1.ErrorReason_ERROR_REASON_INVALID_STATE, id, "layer_id",
@@ -85,7 +95,7 @@ func (e *edit) follow(id ID, p *place) {
 	}
 	switch state := x.GetState(); {
 	case state == adminv1.ExperimentState_EXPERIMENT_STATE_CONCLUDED && running:
-		if len(p.vids) > 1 || p.vids[0] != x.GetWinnerVid() {
+		if len(p.vids) > 1 || !p.vids[x.GetWinnerVid()] {
 			e.problem(adminv1.ErrorReason_ERROR_REASON_INVALID_STATE, id, "",
 				"is concluded, so that none but its winner%s can have slots, and layer %s gives it others",
 				winner(x), p.layerID)
@@ -120,16 +130,10 @@ func (e *edit) follow(id ID, p *place) {
 	}
 }
 
-// moved reports whether an experiment has other slots than before.
+// moved reports whether an experiment that is not new has other slots than before.
 func (e *edit) moved(x *adminv1.Experiment, p *place) bool {
-	before := e.before.Experiment(x.GetEid())
-	if before == nil {
-		return false
-	}
-	was := slices.DeleteFunc(slices.Clone(e.before.Layer(before.GetLayerId()).GetRanges()), func(r *configv1.Range) bool {
-		return !has(before, r.GetVid())
-	})
-	return !slices.EqualFunc(was, p.ranges, func(a, b *configv1.Range) bool { return proto.Equal(a, b) })
+	return e.before.Experiment(x.GetEid()) != nil &&
+		!slices.EqualFunc(p.was, p.ranges, func(a, b *configv1.Range) bool { return proto.Equal(a, b) })
 }
 
 // touch makes a resource one of this revision, though its message is the same.
@@ -137,6 +141,13 @@ func (e *edit) touch(id ID) {
 	r := *e.next.tree.get(id)
 	r.Updated = e.next.version
 	e.put(&r)
+}
+
+// copyOf returns a copy of an experiment that shares what it is made of.
+func copyOf(x *adminv1.Experiment) *adminv1.Experiment {
+	c := &adminv1.Experiment{Eid: x.GetEid()}
+	replace(c, nil, x, nil, storedExperimentFields)
+	return c
 }
 
 func winner(x *adminv1.Experiment) string {
@@ -163,6 +174,7 @@ func awaits(x *adminv1.Experiment) bool {
 
 // checkReferences refuses to delete what something else refers to.
 func (e *edit) checkReferences(changes []Change) {
+	experiments := sync.OnceValue(e.experiments)
 	for i := range changes {
 		id := changes[i].Delete
 		if id == (ID{}) || e.before.tree.get(id) == nil || e.next.tree.get(id) != nil {
@@ -170,12 +182,12 @@ func (e *edit) checkReferences(changes []Change) {
 		}
 		switch id.Kind {
 		case KindLayer:
-			e.checkLayerReferences(id)
+			e.checkLayerReferences(id, experiments())
 		case KindExperiment:
 			e.checkExperimentReferences(id, changes[i].Exact)
 		case KindField:
 			if !changes[i].Exact { // what is restored did without
-				e.checkFieldReferences(id)
+				e.checkFieldReferences(id, experiments())
 			}
 		}
 	}
@@ -183,8 +195,8 @@ func (e *edit) checkReferences(changes []Change) {
 
 const referenced = adminv1.ErrorReason_ERROR_REASON_STILL_REFERENCED
 
-func (e *edit) checkLayerReferences(id ID) {
-	for _, x := range e.experiments() {
+func (e *edit) checkLayerReferences(id ID, experiments []*adminv1.Experiment) {
+	for _, x := range experiments {
 		if x.GetLayerId() == id.Key && awaits(x) {
 			e.problem(referenced, id, "", "experiment %d lives in it: move, conclude or delete that first, or in the same change", x.GetEid())
 		}
@@ -201,8 +213,8 @@ func (e *edit) checkExperimentReferences(id ID, exact bool) {
 	}
 }
 
-func (e *edit) checkFieldReferences(id ID) {
-	for _, x := range e.experiments() {
+func (e *edit) checkFieldReferences(id ID, experiments []*adminv1.Experiment) {
+	for _, x := range experiments {
 		if UsesField(x.GetRule(), id.Key) {
 			e.problem(referenced, id, "", "the rule of experiment %d uses it: change that first, or in the same change", x.GetEid())
 		}

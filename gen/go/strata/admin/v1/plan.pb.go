@@ -235,7 +235,8 @@ type Plan struct {
 	HiddenParameters []*HiddenParameter `protobuf:"bytes,8,rep,name=hidden_parameters,proto3" json:"hidden_parameters,omitempty"`
 	// What is allowed but seldom meant.
 	Warnings []*Warning `protobuf:"bytes,9,rep,name=warnings,proto3" json:"warnings,omitempty"`
-	// How many entries were left out of each list above, which are cut at 10,000.
+	// How many entries were left out of each list above, which are cut at 10,000
+	// entries and 16 MiB of paths.
 	Omitted       *PlanOmissions `protobuf:"bytes,10,opt,name=omitted,proto3" json:"omitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -878,8 +879,9 @@ type HiddenParameter struct {
 	// Layers of different salts or hash keys are independent; those that share
 	// both are counted slot by slot.
 	Share float64 `protobuf:"fixed64,5,opt,name=share,proto3" json:"share,omitempty"`
-	// Rules of the hiding experiments let only some of their users in, so that the
-	// share is the largest possible.
+	// The share is the largest possible: rules of experiments in higher layers let
+	// only some of their users in. (It is also set where so many layers of equal
+	// salts meet that what objects shield from scalars is not followed.)
 	AtMost        bool `protobuf:"varint,6,opt,name=at_most,proto3" json:"at_most,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

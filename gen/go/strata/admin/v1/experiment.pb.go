@@ -307,276 +307,6 @@ func (x *Experiment) GetHeld() []*v1.Range {
 	return nil
 }
 
-// VariantSlots is a number of slots of one variant.
-type VariantSlots struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The variant.
-	Vid int32 `protobuf:"varint,1,opt,name=vid,proto3" json:"vid,omitempty"`
-	// How many slots of 0.01 % each, 0 to 10,000.
-	Slots         int32 `protobuf:"varint,2,opt,name=slots,proto3" json:"slots,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *VariantSlots) Reset() {
-	*x = VariantSlots{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *VariantSlots) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*VariantSlots) ProtoMessage() {}
-
-func (x *VariantSlots) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use VariantSlots.ProtoReflect.Descriptor instead.
-func (*VariantSlots) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *VariantSlots) GetVid() int32 {
-	if x != nil {
-		return x.Vid
-	}
-	return 0
-}
-
-func (x *VariantSlots) GetSlots() int32 {
-	if x != nil {
-		return x.Slots
-	}
-	return 0
-}
-
-// Allocation says how much traffic each variant gets. Variants that are not
-// named get none.
-type Allocation struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// How it is said.
-	//
-	// Types that are valid to be assigned to Kind:
-	//
-	//	*Allocation_Slots
-	//	*Allocation_Percent
-	//	*Allocation_Weights_
-	Kind          isAllocation_Kind `protobuf_oneof:"kind"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Allocation) Reset() {
-	*x = Allocation{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Allocation) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Allocation) ProtoMessage() {}
-
-func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
-func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *Allocation) GetKind() isAllocation_Kind {
-	if x != nil {
-		return x.Kind
-	}
-	return nil
-}
-
-func (x *Allocation) GetSlots() *Allocation_SlotsPerVariant {
-	if x != nil {
-		if x, ok := x.Kind.(*Allocation_Slots); ok {
-			return x.Slots
-		}
-	}
-	return nil
-}
-
-func (x *Allocation) GetPercent() *Allocation_PercentPerVariant {
-	if x != nil {
-		if x, ok := x.Kind.(*Allocation_Percent); ok {
-			return x.Percent
-		}
-	}
-	return nil
-}
-
-func (x *Allocation) GetWeights() *Allocation_Weights {
-	if x != nil {
-		if x, ok := x.Kind.(*Allocation_Weights_); ok {
-			return x.Weights
-		}
-	}
-	return nil
-}
-
-type isAllocation_Kind interface {
-	isAllocation_Kind()
-}
-
-type Allocation_Slots struct {
-	// As slots.
-	Slots *Allocation_SlotsPerVariant `protobuf:"bytes,1,opt,name=slots,proto3,oneof"`
-}
-
-type Allocation_Percent struct {
-	// As percent of the layer.
-	Percent *Allocation_PercentPerVariant `protobuf:"bytes,2,opt,name=percent,proto3,oneof"`
-}
-
-type Allocation_Weights_ struct {
-	// As a total, and how it is split.
-	Weights *Allocation_Weights `protobuf:"bytes,3,opt,name=weights,proto3,oneof"`
-}
-
-func (*Allocation_Slots) isAllocation_Kind() {}
-
-func (*Allocation_Percent) isAllocation_Kind() {}
-
-func (*Allocation_Weights_) isAllocation_Kind() {}
-
-// VariantPercent is a share of one variant.
-type VariantPercent struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The variant.
-	Vid int32 `protobuf:"varint,1,opt,name=vid,proto3" json:"vid,omitempty"`
-	// Percent of the layer, 0 to 100, a multiple of 0.01.
-	Percent       float64 `protobuf:"fixed64,2,opt,name=percent,proto3" json:"percent,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *VariantPercent) Reset() {
-	*x = VariantPercent{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *VariantPercent) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*VariantPercent) ProtoMessage() {}
-
-func (x *VariantPercent) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use VariantPercent.ProtoReflect.Descriptor instead.
-func (*VariantPercent) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *VariantPercent) GetVid() int32 {
-	if x != nil {
-		return x.Vid
-	}
-	return 0
-}
-
-func (x *VariantPercent) GetPercent() float64 {
-	if x != nil {
-		return x.Percent
-	}
-	return 0
-}
-
-// VariantWeight is a weight of one variant.
-type VariantWeight struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The variant.
-	Vid int32 `protobuf:"varint,1,opt,name=vid,proto3" json:"vid,omitempty"`
-	// Its weight relative to the others, 0 to 1,000,000.
-	Weight        int32 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *VariantWeight) Reset() {
-	*x = VariantWeight{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *VariantWeight) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*VariantWeight) ProtoMessage() {}
-
-func (x *VariantWeight) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use VariantWeight.ProtoReflect.Descriptor instead.
-func (*VariantWeight) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *VariantWeight) GetVid() int32 {
-	if x != nil {
-		return x.Vid
-	}
-	return 0
-}
-
-func (x *VariantWeight) GetWeight() int32 {
-	if x != nil {
-		return x.Weight
-	}
-	return 0
-}
-
 // ExperimentServiceCreateRequest adds an experiment.
 type ExperimentServiceCreateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -600,7 +330,7 @@ type ExperimentServiceCreateRequest struct {
 
 func (x *ExperimentServiceCreateRequest) Reset() {
 	*x = ExperimentServiceCreateRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[5]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -612,7 +342,7 @@ func (x *ExperimentServiceCreateRequest) String() string {
 func (*ExperimentServiceCreateRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceCreateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[5]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -625,7 +355,7 @@ func (x *ExperimentServiceCreateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceCreateRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceCreateRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{5}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *ExperimentServiceCreateRequest) GetEnvironment() string {
@@ -692,7 +422,7 @@ type ExperimentServiceCreateResponse struct {
 
 func (x *ExperimentServiceCreateResponse) Reset() {
 	*x = ExperimentServiceCreateResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[6]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +434,7 @@ func (x *ExperimentServiceCreateResponse) String() string {
 func (*ExperimentServiceCreateResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceCreateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[6]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +447,7 @@ func (x *ExperimentServiceCreateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceCreateResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceCreateResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{6}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ExperimentServiceCreateResponse) GetExperiment() *Experiment {
@@ -756,7 +486,7 @@ type ExperimentServiceGetRequest struct {
 
 func (x *ExperimentServiceGetRequest) Reset() {
 	*x = ExperimentServiceGetRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[7]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +498,7 @@ func (x *ExperimentServiceGetRequest) String() string {
 func (*ExperimentServiceGetRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceGetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[7]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +511,7 @@ func (x *ExperimentServiceGetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceGetRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceGetRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{7}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ExperimentServiceGetRequest) GetEnvironment() string {
@@ -816,7 +546,7 @@ type ExperimentServiceGetResponse struct {
 
 func (x *ExperimentServiceGetResponse) Reset() {
 	*x = ExperimentServiceGetResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[8]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +558,7 @@ func (x *ExperimentServiceGetResponse) String() string {
 func (*ExperimentServiceGetResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceGetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[8]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +571,7 @@ func (x *ExperimentServiceGetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceGetResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceGetResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{8}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ExperimentServiceGetResponse) GetExperiment() *Experiment {
@@ -882,7 +612,7 @@ type ExperimentServiceListRequest struct {
 
 func (x *ExperimentServiceListRequest) Reset() {
 	*x = ExperimentServiceListRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[9]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +624,7 @@ func (x *ExperimentServiceListRequest) String() string {
 func (*ExperimentServiceListRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[9]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +637,7 @@ func (x *ExperimentServiceListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceListRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceListRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{9}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ExperimentServiceListRequest) GetEnvironment() string {
@@ -997,7 +727,7 @@ type ExperimentServiceListResponse struct {
 
 func (x *ExperimentServiceListResponse) Reset() {
 	*x = ExperimentServiceListResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[10]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1009,7 +739,7 @@ func (x *ExperimentServiceListResponse) String() string {
 func (*ExperimentServiceListResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[10]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1022,7 +752,7 @@ func (x *ExperimentServiceListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceListResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceListResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{10}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExperimentServiceListResponse) GetExperiments() []*Experiment {
@@ -1078,7 +808,7 @@ type ExperimentServiceUpdateRequest struct {
 
 func (x *ExperimentServiceUpdateRequest) Reset() {
 	*x = ExperimentServiceUpdateRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[11]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +820,7 @@ func (x *ExperimentServiceUpdateRequest) String() string {
 func (*ExperimentServiceUpdateRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceUpdateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[11]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +833,7 @@ func (x *ExperimentServiceUpdateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceUpdateRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceUpdateRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{11}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExperimentServiceUpdateRequest) GetEnvironment() string {
@@ -1177,7 +907,7 @@ type ExperimentServiceUpdateResponse struct {
 
 func (x *ExperimentServiceUpdateResponse) Reset() {
 	*x = ExperimentServiceUpdateResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[12]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +919,7 @@ func (x *ExperimentServiceUpdateResponse) String() string {
 func (*ExperimentServiceUpdateResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceUpdateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[12]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +932,7 @@ func (x *ExperimentServiceUpdateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceUpdateResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceUpdateResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{12}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExperimentServiceUpdateResponse) GetExperiment() *Experiment {
@@ -1251,7 +981,7 @@ type ExperimentServiceDeleteRequest struct {
 
 func (x *ExperimentServiceDeleteRequest) Reset() {
 	*x = ExperimentServiceDeleteRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[13]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +993,7 @@ func (x *ExperimentServiceDeleteRequest) String() string {
 func (*ExperimentServiceDeleteRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceDeleteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[13]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1006,7 @@ func (x *ExperimentServiceDeleteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceDeleteRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceDeleteRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{13}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExperimentServiceDeleteRequest) GetEnvironment() string {
@@ -1348,7 +1078,7 @@ type ExperimentServiceDeleteResponse struct {
 
 func (x *ExperimentServiceDeleteResponse) Reset() {
 	*x = ExperimentServiceDeleteResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[14]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1360,7 +1090,7 @@ func (x *ExperimentServiceDeleteResponse) String() string {
 func (*ExperimentServiceDeleteResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceDeleteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[14]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1373,7 +1103,7 @@ func (x *ExperimentServiceDeleteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceDeleteResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceDeleteResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{14}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExperimentServiceDeleteResponse) GetRevision() int64 {
@@ -1421,7 +1151,7 @@ type ExperimentServiceStartRequest struct {
 
 func (x *ExperimentServiceStartRequest) Reset() {
 	*x = ExperimentServiceStartRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[15]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1163,7 @@ func (x *ExperimentServiceStartRequest) String() string {
 func (*ExperimentServiceStartRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceStartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[15]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1176,7 @@ func (x *ExperimentServiceStartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceStartRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceStartRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{15}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExperimentServiceStartRequest) GetEnvironment() string {
@@ -1541,7 +1271,7 @@ type ExperimentServiceStartResponse struct {
 
 func (x *ExperimentServiceStartResponse) Reset() {
 	*x = ExperimentServiceStartResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[16]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1553,7 +1283,7 @@ func (x *ExperimentServiceStartResponse) String() string {
 func (*ExperimentServiceStartResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceStartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[16]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1566,7 +1296,7 @@ func (x *ExperimentServiceStartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceStartResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceStartResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{16}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExperimentServiceStartResponse) GetExperiment() *Experiment {
@@ -1615,7 +1345,7 @@ type ExperimentServicePauseRequest struct {
 
 func (x *ExperimentServicePauseRequest) Reset() {
 	*x = ExperimentServicePauseRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[17]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1627,7 +1357,7 @@ func (x *ExperimentServicePauseRequest) String() string {
 func (*ExperimentServicePauseRequest) ProtoMessage() {}
 
 func (x *ExperimentServicePauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[17]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1640,7 +1370,7 @@ func (x *ExperimentServicePauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServicePauseRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServicePauseRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{17}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ExperimentServicePauseRequest) GetEnvironment() string {
@@ -1714,7 +1444,7 @@ type ExperimentServicePauseResponse struct {
 
 func (x *ExperimentServicePauseResponse) Reset() {
 	*x = ExperimentServicePauseResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[18]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1726,7 +1456,7 @@ func (x *ExperimentServicePauseResponse) String() string {
 func (*ExperimentServicePauseResponse) ProtoMessage() {}
 
 func (x *ExperimentServicePauseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[18]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1739,7 +1469,7 @@ func (x *ExperimentServicePauseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServicePauseResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServicePauseResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{18}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExperimentServicePauseResponse) GetExperiment() *Experiment {
@@ -1791,7 +1521,7 @@ type ExperimentServiceResumeRequest struct {
 
 func (x *ExperimentServiceResumeRequest) Reset() {
 	*x = ExperimentServiceResumeRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[19]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +1533,7 @@ func (x *ExperimentServiceResumeRequest) String() string {
 func (*ExperimentServiceResumeRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceResumeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[19]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +1546,7 @@ func (x *ExperimentServiceResumeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceResumeRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceResumeRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{19}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ExperimentServiceResumeRequest) GetEnvironment() string {
@@ -1897,7 +1627,7 @@ type ExperimentServiceResumeResponse struct {
 
 func (x *ExperimentServiceResumeResponse) Reset() {
 	*x = ExperimentServiceResumeResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[20]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +1639,7 @@ func (x *ExperimentServiceResumeResponse) String() string {
 func (*ExperimentServiceResumeResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceResumeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[20]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +1652,7 @@ func (x *ExperimentServiceResumeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceResumeResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceResumeResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{20}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ExperimentServiceResumeResponse) GetExperiment() *Experiment {
@@ -1978,7 +1708,7 @@ type ExperimentServiceConcludeRequest struct {
 
 func (x *ExperimentServiceConcludeRequest) Reset() {
 	*x = ExperimentServiceConcludeRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[21]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1990,7 +1720,7 @@ func (x *ExperimentServiceConcludeRequest) String() string {
 func (*ExperimentServiceConcludeRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceConcludeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[21]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2003,7 +1733,7 @@ func (x *ExperimentServiceConcludeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceConcludeRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceConcludeRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{21}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ExperimentServiceConcludeRequest) GetEnvironment() string {
@@ -2120,7 +1850,7 @@ type ExperimentServiceConcludeResponse struct {
 
 func (x *ExperimentServiceConcludeResponse) Reset() {
 	*x = ExperimentServiceConcludeResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[22]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +1862,7 @@ func (x *ExperimentServiceConcludeResponse) String() string {
 func (*ExperimentServiceConcludeResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceConcludeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[22]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +1875,7 @@ func (x *ExperimentServiceConcludeResponse) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use ExperimentServiceConcludeResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceConcludeResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{22}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExperimentServiceConcludeResponse) GetExperiment() *Experiment {
@@ -2194,7 +1924,7 @@ type ExperimentServiceArchiveRequest struct {
 
 func (x *ExperimentServiceArchiveRequest) Reset() {
 	*x = ExperimentServiceArchiveRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[23]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +1936,7 @@ func (x *ExperimentServiceArchiveRequest) String() string {
 func (*ExperimentServiceArchiveRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceArchiveRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[23]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +1949,7 @@ func (x *ExperimentServiceArchiveRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceArchiveRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceArchiveRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{23}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExperimentServiceArchiveRequest) GetEnvironment() string {
@@ -2293,7 +2023,7 @@ type ExperimentServiceArchiveResponse struct {
 
 func (x *ExperimentServiceArchiveResponse) Reset() {
 	*x = ExperimentServiceArchiveResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[24]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2035,7 @@ func (x *ExperimentServiceArchiveResponse) String() string {
 func (*ExperimentServiceArchiveResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceArchiveResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[24]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2048,7 @@ func (x *ExperimentServiceArchiveResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExperimentServiceArchiveResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceArchiveResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{24}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExperimentServiceArchiveResponse) GetExperiment() *Experiment {
@@ -2371,7 +2101,7 @@ type ExperimentServiceSetAllocationRequest struct {
 
 func (x *ExperimentServiceSetAllocationRequest) Reset() {
 	*x = ExperimentServiceSetAllocationRequest{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[25]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2383,7 +2113,7 @@ func (x *ExperimentServiceSetAllocationRequest) String() string {
 func (*ExperimentServiceSetAllocationRequest) ProtoMessage() {}
 
 func (x *ExperimentServiceSetAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[25]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2396,7 +2126,7 @@ func (x *ExperimentServiceSetAllocationRequest) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use ExperimentServiceSetAllocationRequest.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceSetAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{25}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ExperimentServiceSetAllocationRequest) GetEnvironment() string {
@@ -2484,7 +2214,7 @@ type ExperimentServiceSetAllocationResponse struct {
 
 func (x *ExperimentServiceSetAllocationResponse) Reset() {
 	*x = ExperimentServiceSetAllocationResponse{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[26]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +2226,7 @@ func (x *ExperimentServiceSetAllocationResponse) String() string {
 func (*ExperimentServiceSetAllocationResponse) ProtoMessage() {}
 
 func (x *ExperimentServiceSetAllocationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[26]
+	mi := &file_strata_admin_v1_experiment_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2239,7 @@ func (x *ExperimentServiceSetAllocationResponse) ProtoReflect() protoreflect.Mes
 
 // Deprecated: Use ExperimentServiceSetAllocationResponse.ProtoReflect.Descriptor instead.
 func (*ExperimentServiceSetAllocationResponse) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{26}
+	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ExperimentServiceSetAllocationResponse) GetExperiment() *Experiment {
@@ -2533,158 +2263,11 @@ func (x *ExperimentServiceSetAllocationResponse) GetPlan() *Plan {
 	return nil
 }
 
-// SlotsPerVariant gives a number of slots to each variant.
-type Allocation_SlotsPerVariant struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Each variant once; 10,000 slots in all at most.
-	Variants      []*VariantSlots `protobuf:"bytes,1,rep,name=variants,proto3" json:"variants,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Allocation_SlotsPerVariant) Reset() {
-	*x = Allocation_SlotsPerVariant{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[27]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Allocation_SlotsPerVariant) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Allocation_SlotsPerVariant) ProtoMessage() {}
-
-func (x *Allocation_SlotsPerVariant) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[27]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Allocation_SlotsPerVariant.ProtoReflect.Descriptor instead.
-func (*Allocation_SlotsPerVariant) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{2, 0}
-}
-
-func (x *Allocation_SlotsPerVariant) GetVariants() []*VariantSlots {
-	if x != nil {
-		return x.Variants
-	}
-	return nil
-}
-
-// PercentPerVariant gives a share of the layer to each variant.
-type Allocation_PercentPerVariant struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Each variant once; 100 percent in all at most.
-	Variants      []*VariantPercent `protobuf:"bytes,1,rep,name=variants,proto3" json:"variants,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Allocation_PercentPerVariant) Reset() {
-	*x = Allocation_PercentPerVariant{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[28]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Allocation_PercentPerVariant) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Allocation_PercentPerVariant) ProtoMessage() {}
-
-func (x *Allocation_PercentPerVariant) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[28]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Allocation_PercentPerVariant.ProtoReflect.Descriptor instead.
-func (*Allocation_PercentPerVariant) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{2, 1}
-}
-
-func (x *Allocation_PercentPerVariant) GetVariants() []*VariantPercent {
-	if x != nil {
-		return x.Variants
-	}
-	return nil
-}
-
-// Weights splits a number of slots.
-type Allocation_Weights struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many slots the experiment gets in all, 0 to 10,000.
-	TotalSlots int32 `protobuf:"varint,1,opt,name=total_slots,proto3" json:"total_slots,omitempty"`
-	// Each variant once. Slots are split by the method of largest remainders.
-	Variants      []*VariantWeight `protobuf:"bytes,2,rep,name=variants,proto3" json:"variants,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Allocation_Weights) Reset() {
-	*x = Allocation_Weights{}
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[29]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Allocation_Weights) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Allocation_Weights) ProtoMessage() {}
-
-func (x *Allocation_Weights) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_admin_v1_experiment_proto_msgTypes[29]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Allocation_Weights.ProtoReflect.Descriptor instead.
-func (*Allocation_Weights) Descriptor() ([]byte, []int) {
-	return file_strata_admin_v1_experiment_proto_rawDescGZIP(), []int{2, 2}
-}
-
-func (x *Allocation_Weights) GetTotalSlots() int32 {
-	if x != nil {
-		return x.TotalSlots
-	}
-	return 0
-}
-
-func (x *Allocation_Weights) GetVariants() []*VariantWeight {
-	if x != nil {
-		return x.Variants
-	}
-	return nil
-}
-
 var File_strata_admin_v1_experiment_proto protoreflect.FileDescriptor
 
 const file_strata_admin_v1_experiment_proto_rawDesc = "" +
 	"\n" +
-	" strata/admin/v1/experiment.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1dstrata/config/v1/config.proto\"\xcc\x06\n" +
+	" strata/admin/v1/experiment.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a strata/admin/v1/allocation.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1dstrata/config/v1/config.proto\"\xcc\x06\n" +
 	"\n" +
 	"Experiment\x12\x19\n" +
 	"\x03eid\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\x03eid\x12$\n" +
@@ -2713,31 +2296,7 @@ const file_strata_admin_v1_experiment_proto_rawDesc = "" +
 	"\n" +
 	"allocation\x18% \x03(\v2\x1d.strata.admin.v1.VariantSlotsR\n" +
 	"allocation\x12+\n" +
-	"\x04held\x18& \x03(\v2\x17.strata.config.v1.RangeR\x04held\"K\n" +
-	"\fVariantSlots\x12\x19\n" +
-	"\x03vid\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03vid\x12 \n" +
-	"\x05slots\x18\x02 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\x90N(\x00R\x05slots\"\xa5\x04\n" +
-	"\n" +
-	"Allocation\x12C\n" +
-	"\x05slots\x18\x01 \x01(\v2+.strata.admin.v1.Allocation.SlotsPerVariantH\x00R\x05slots\x12I\n" +
-	"\apercent\x18\x02 \x01(\v2-.strata.admin.v1.Allocation.PercentPerVariantH\x00R\apercent\x12?\n" +
-	"\aweights\x18\x03 \x01(\v2#.strata.admin.v1.Allocation.WeightsH\x00R\aweights\x1aW\n" +
-	"\x0fSlotsPerVariant\x12D\n" +
-	"\bvariants\x18\x01 \x03(\v2\x1d.strata.admin.v1.VariantSlotsB\t\xbaH\x06\x92\x01\x03\x10\x90NR\bvariants\x1a[\n" +
-	"\x11PercentPerVariant\x12F\n" +
-	"\bvariants\x18\x01 \x03(\v2\x1f.strata.admin.v1.VariantPercentB\t\xbaH\x06\x92\x01\x03\x10\x90NR\bvariants\x1a\x80\x01\n" +
-	"\aWeights\x12,\n" +
-	"\vtotal_slots\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\x90N(\x00R\vtotal_slots\x12G\n" +
-	"\bvariants\x18\x02 \x03(\v2\x1e.strata.admin.v1.VariantWeightB\v\xbaH\b\x92\x01\x05\b\x01\x10\x90NR\bvariantsB\r\n" +
-	"\x04kind\x12\x05\xbaH\x02\b\x01\"^\n" +
-	"\x0eVariantPercent\x12\x19\n" +
-	"\x03vid\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03vid\x121\n" +
-	"\apercent\x18\x02 \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00R\apercent\"O\n" +
-	"\rVariantWeight\x12\x19\n" +
-	"\x03vid\x18\x01 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\x03vid\x12#\n" +
-	"\x06weight\x18\x02 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\x06weight\"\x8e\x03\n" +
+	"\x04held\x18& \x03(\v2\x17.strata.config.v1.RangeR\x04held\"\x8e\x03\n" +
 	"\x1eExperimentServiceCreateRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12C\n" +
 	"\n" +
@@ -2962,112 +2521,101 @@ func file_strata_admin_v1_experiment_proto_rawDescGZIP() []byte {
 }
 
 var file_strata_admin_v1_experiment_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strata_admin_v1_experiment_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_strata_admin_v1_experiment_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_strata_admin_v1_experiment_proto_goTypes = []any{
 	(ExperimentState)(0),                           // 0: strata.admin.v1.ExperimentState
 	(*Experiment)(nil),                             // 1: strata.admin.v1.Experiment
-	(*VariantSlots)(nil),                           // 2: strata.admin.v1.VariantSlots
-	(*Allocation)(nil),                             // 3: strata.admin.v1.Allocation
-	(*VariantPercent)(nil),                         // 4: strata.admin.v1.VariantPercent
-	(*VariantWeight)(nil),                          // 5: strata.admin.v1.VariantWeight
-	(*ExperimentServiceCreateRequest)(nil),         // 6: strata.admin.v1.ExperimentServiceCreateRequest
-	(*ExperimentServiceCreateResponse)(nil),        // 7: strata.admin.v1.ExperimentServiceCreateResponse
-	(*ExperimentServiceGetRequest)(nil),            // 8: strata.admin.v1.ExperimentServiceGetRequest
-	(*ExperimentServiceGetResponse)(nil),           // 9: strata.admin.v1.ExperimentServiceGetResponse
-	(*ExperimentServiceListRequest)(nil),           // 10: strata.admin.v1.ExperimentServiceListRequest
-	(*ExperimentServiceListResponse)(nil),          // 11: strata.admin.v1.ExperimentServiceListResponse
-	(*ExperimentServiceUpdateRequest)(nil),         // 12: strata.admin.v1.ExperimentServiceUpdateRequest
-	(*ExperimentServiceUpdateResponse)(nil),        // 13: strata.admin.v1.ExperimentServiceUpdateResponse
-	(*ExperimentServiceDeleteRequest)(nil),         // 14: strata.admin.v1.ExperimentServiceDeleteRequest
-	(*ExperimentServiceDeleteResponse)(nil),        // 15: strata.admin.v1.ExperimentServiceDeleteResponse
-	(*ExperimentServiceStartRequest)(nil),          // 16: strata.admin.v1.ExperimentServiceStartRequest
-	(*ExperimentServiceStartResponse)(nil),         // 17: strata.admin.v1.ExperimentServiceStartResponse
-	(*ExperimentServicePauseRequest)(nil),          // 18: strata.admin.v1.ExperimentServicePauseRequest
-	(*ExperimentServicePauseResponse)(nil),         // 19: strata.admin.v1.ExperimentServicePauseResponse
-	(*ExperimentServiceResumeRequest)(nil),         // 20: strata.admin.v1.ExperimentServiceResumeRequest
-	(*ExperimentServiceResumeResponse)(nil),        // 21: strata.admin.v1.ExperimentServiceResumeResponse
-	(*ExperimentServiceConcludeRequest)(nil),       // 22: strata.admin.v1.ExperimentServiceConcludeRequest
-	(*ExperimentServiceConcludeResponse)(nil),      // 23: strata.admin.v1.ExperimentServiceConcludeResponse
-	(*ExperimentServiceArchiveRequest)(nil),        // 24: strata.admin.v1.ExperimentServiceArchiveRequest
-	(*ExperimentServiceArchiveResponse)(nil),       // 25: strata.admin.v1.ExperimentServiceArchiveResponse
-	(*ExperimentServiceSetAllocationRequest)(nil),  // 26: strata.admin.v1.ExperimentServiceSetAllocationRequest
-	(*ExperimentServiceSetAllocationResponse)(nil), // 27: strata.admin.v1.ExperimentServiceSetAllocationResponse
-	(*Allocation_SlotsPerVariant)(nil),             // 28: strata.admin.v1.Allocation.SlotsPerVariant
-	(*Allocation_PercentPerVariant)(nil),           // 29: strata.admin.v1.Allocation.PercentPerVariant
-	(*Allocation_Weights)(nil),                     // 30: strata.admin.v1.Allocation.Weights
-	(*v1.Rule)(nil),                                // 31: strata.config.v1.Rule
-	(*v1.Variant)(nil),                             // 32: strata.config.v1.Variant
-	(*timestamppb.Timestamp)(nil),                  // 33: google.protobuf.Timestamp
-	(*v1.Range)(nil),                               // 34: strata.config.v1.Range
-	(*Plan)(nil),                                   // 35: strata.admin.v1.Plan
-	(*fieldmaskpb.FieldMask)(nil),                  // 36: google.protobuf.FieldMask
+	(*ExperimentServiceCreateRequest)(nil),         // 2: strata.admin.v1.ExperimentServiceCreateRequest
+	(*ExperimentServiceCreateResponse)(nil),        // 3: strata.admin.v1.ExperimentServiceCreateResponse
+	(*ExperimentServiceGetRequest)(nil),            // 4: strata.admin.v1.ExperimentServiceGetRequest
+	(*ExperimentServiceGetResponse)(nil),           // 5: strata.admin.v1.ExperimentServiceGetResponse
+	(*ExperimentServiceListRequest)(nil),           // 6: strata.admin.v1.ExperimentServiceListRequest
+	(*ExperimentServiceListResponse)(nil),          // 7: strata.admin.v1.ExperimentServiceListResponse
+	(*ExperimentServiceUpdateRequest)(nil),         // 8: strata.admin.v1.ExperimentServiceUpdateRequest
+	(*ExperimentServiceUpdateResponse)(nil),        // 9: strata.admin.v1.ExperimentServiceUpdateResponse
+	(*ExperimentServiceDeleteRequest)(nil),         // 10: strata.admin.v1.ExperimentServiceDeleteRequest
+	(*ExperimentServiceDeleteResponse)(nil),        // 11: strata.admin.v1.ExperimentServiceDeleteResponse
+	(*ExperimentServiceStartRequest)(nil),          // 12: strata.admin.v1.ExperimentServiceStartRequest
+	(*ExperimentServiceStartResponse)(nil),         // 13: strata.admin.v1.ExperimentServiceStartResponse
+	(*ExperimentServicePauseRequest)(nil),          // 14: strata.admin.v1.ExperimentServicePauseRequest
+	(*ExperimentServicePauseResponse)(nil),         // 15: strata.admin.v1.ExperimentServicePauseResponse
+	(*ExperimentServiceResumeRequest)(nil),         // 16: strata.admin.v1.ExperimentServiceResumeRequest
+	(*ExperimentServiceResumeResponse)(nil),        // 17: strata.admin.v1.ExperimentServiceResumeResponse
+	(*ExperimentServiceConcludeRequest)(nil),       // 18: strata.admin.v1.ExperimentServiceConcludeRequest
+	(*ExperimentServiceConcludeResponse)(nil),      // 19: strata.admin.v1.ExperimentServiceConcludeResponse
+	(*ExperimentServiceArchiveRequest)(nil),        // 20: strata.admin.v1.ExperimentServiceArchiveRequest
+	(*ExperimentServiceArchiveResponse)(nil),       // 21: strata.admin.v1.ExperimentServiceArchiveResponse
+	(*ExperimentServiceSetAllocationRequest)(nil),  // 22: strata.admin.v1.ExperimentServiceSetAllocationRequest
+	(*ExperimentServiceSetAllocationResponse)(nil), // 23: strata.admin.v1.ExperimentServiceSetAllocationResponse
+	(*v1.Rule)(nil),                                // 24: strata.config.v1.Rule
+	(*v1.Variant)(nil),                             // 25: strata.config.v1.Variant
+	(*timestamppb.Timestamp)(nil),                  // 26: google.protobuf.Timestamp
+	(*VariantSlots)(nil),                           // 27: strata.admin.v1.VariantSlots
+	(*v1.Range)(nil),                               // 28: strata.config.v1.Range
+	(*Plan)(nil),                                   // 29: strata.admin.v1.Plan
+	(*fieldmaskpb.FieldMask)(nil),                  // 30: google.protobuf.FieldMask
+	(*Allocation)(nil),                             // 31: strata.admin.v1.Allocation
 }
 var file_strata_admin_v1_experiment_proto_depIdxs = []int32{
-	31, // 0: strata.admin.v1.Experiment.rule:type_name -> strata.config.v1.Rule
-	32, // 1: strata.admin.v1.Experiment.variants:type_name -> strata.config.v1.Variant
-	33, // 2: strata.admin.v1.Experiment.create_time:type_name -> google.protobuf.Timestamp
-	33, // 3: strata.admin.v1.Experiment.update_time:type_name -> google.protobuf.Timestamp
+	24, // 0: strata.admin.v1.Experiment.rule:type_name -> strata.config.v1.Rule
+	25, // 1: strata.admin.v1.Experiment.variants:type_name -> strata.config.v1.Variant
+	26, // 2: strata.admin.v1.Experiment.create_time:type_name -> google.protobuf.Timestamp
+	26, // 3: strata.admin.v1.Experiment.update_time:type_name -> google.protobuf.Timestamp
 	0,  // 4: strata.admin.v1.Experiment.state:type_name -> strata.admin.v1.ExperimentState
-	2,  // 5: strata.admin.v1.Experiment.allocation:type_name -> strata.admin.v1.VariantSlots
-	34, // 6: strata.admin.v1.Experiment.held:type_name -> strata.config.v1.Range
-	28, // 7: strata.admin.v1.Allocation.slots:type_name -> strata.admin.v1.Allocation.SlotsPerVariant
-	29, // 8: strata.admin.v1.Allocation.percent:type_name -> strata.admin.v1.Allocation.PercentPerVariant
-	30, // 9: strata.admin.v1.Allocation.weights:type_name -> strata.admin.v1.Allocation.Weights
-	1,  // 10: strata.admin.v1.ExperimentServiceCreateRequest.experiment:type_name -> strata.admin.v1.Experiment
-	1,  // 11: strata.admin.v1.ExperimentServiceCreateResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 12: strata.admin.v1.ExperimentServiceCreateResponse.plan:type_name -> strata.admin.v1.Plan
-	1,  // 13: strata.admin.v1.ExperimentServiceGetResponse.experiment:type_name -> strata.admin.v1.Experiment
-	0,  // 14: strata.admin.v1.ExperimentServiceListRequest.states:type_name -> strata.admin.v1.ExperimentState
-	1,  // 15: strata.admin.v1.ExperimentServiceListResponse.experiments:type_name -> strata.admin.v1.Experiment
-	1,  // 16: strata.admin.v1.ExperimentServiceUpdateRequest.experiment:type_name -> strata.admin.v1.Experiment
-	36, // 17: strata.admin.v1.ExperimentServiceUpdateRequest.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 18: strata.admin.v1.ExperimentServiceUpdateResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 19: strata.admin.v1.ExperimentServiceUpdateResponse.plan:type_name -> strata.admin.v1.Plan
-	35, // 20: strata.admin.v1.ExperimentServiceDeleteResponse.plan:type_name -> strata.admin.v1.Plan
-	3,  // 21: strata.admin.v1.ExperimentServiceStartRequest.allocation:type_name -> strata.admin.v1.Allocation
-	1,  // 22: strata.admin.v1.ExperimentServiceStartResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 23: strata.admin.v1.ExperimentServiceStartResponse.plan:type_name -> strata.admin.v1.Plan
-	1,  // 24: strata.admin.v1.ExperimentServicePauseResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 25: strata.admin.v1.ExperimentServicePauseResponse.plan:type_name -> strata.admin.v1.Plan
-	1,  // 26: strata.admin.v1.ExperimentServiceResumeResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 27: strata.admin.v1.ExperimentServiceResumeResponse.plan:type_name -> strata.admin.v1.Plan
-	1,  // 28: strata.admin.v1.ExperimentServiceConcludeResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 29: strata.admin.v1.ExperimentServiceConcludeResponse.plan:type_name -> strata.admin.v1.Plan
-	1,  // 30: strata.admin.v1.ExperimentServiceArchiveResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 31: strata.admin.v1.ExperimentServiceArchiveResponse.plan:type_name -> strata.admin.v1.Plan
-	3,  // 32: strata.admin.v1.ExperimentServiceSetAllocationRequest.allocation:type_name -> strata.admin.v1.Allocation
-	1,  // 33: strata.admin.v1.ExperimentServiceSetAllocationResponse.experiment:type_name -> strata.admin.v1.Experiment
-	35, // 34: strata.admin.v1.ExperimentServiceSetAllocationResponse.plan:type_name -> strata.admin.v1.Plan
-	2,  // 35: strata.admin.v1.Allocation.SlotsPerVariant.variants:type_name -> strata.admin.v1.VariantSlots
-	4,  // 36: strata.admin.v1.Allocation.PercentPerVariant.variants:type_name -> strata.admin.v1.VariantPercent
-	5,  // 37: strata.admin.v1.Allocation.Weights.variants:type_name -> strata.admin.v1.VariantWeight
-	6,  // 38: strata.admin.v1.ExperimentService.Create:input_type -> strata.admin.v1.ExperimentServiceCreateRequest
-	8,  // 39: strata.admin.v1.ExperimentService.Get:input_type -> strata.admin.v1.ExperimentServiceGetRequest
-	10, // 40: strata.admin.v1.ExperimentService.List:input_type -> strata.admin.v1.ExperimentServiceListRequest
-	12, // 41: strata.admin.v1.ExperimentService.Update:input_type -> strata.admin.v1.ExperimentServiceUpdateRequest
-	14, // 42: strata.admin.v1.ExperimentService.Delete:input_type -> strata.admin.v1.ExperimentServiceDeleteRequest
-	16, // 43: strata.admin.v1.ExperimentService.Start:input_type -> strata.admin.v1.ExperimentServiceStartRequest
-	18, // 44: strata.admin.v1.ExperimentService.Pause:input_type -> strata.admin.v1.ExperimentServicePauseRequest
-	20, // 45: strata.admin.v1.ExperimentService.Resume:input_type -> strata.admin.v1.ExperimentServiceResumeRequest
-	22, // 46: strata.admin.v1.ExperimentService.Conclude:input_type -> strata.admin.v1.ExperimentServiceConcludeRequest
-	24, // 47: strata.admin.v1.ExperimentService.Archive:input_type -> strata.admin.v1.ExperimentServiceArchiveRequest
-	26, // 48: strata.admin.v1.ExperimentService.SetAllocation:input_type -> strata.admin.v1.ExperimentServiceSetAllocationRequest
-	7,  // 49: strata.admin.v1.ExperimentService.Create:output_type -> strata.admin.v1.ExperimentServiceCreateResponse
-	9,  // 50: strata.admin.v1.ExperimentService.Get:output_type -> strata.admin.v1.ExperimentServiceGetResponse
-	11, // 51: strata.admin.v1.ExperimentService.List:output_type -> strata.admin.v1.ExperimentServiceListResponse
-	13, // 52: strata.admin.v1.ExperimentService.Update:output_type -> strata.admin.v1.ExperimentServiceUpdateResponse
-	15, // 53: strata.admin.v1.ExperimentService.Delete:output_type -> strata.admin.v1.ExperimentServiceDeleteResponse
-	17, // 54: strata.admin.v1.ExperimentService.Start:output_type -> strata.admin.v1.ExperimentServiceStartResponse
-	19, // 55: strata.admin.v1.ExperimentService.Pause:output_type -> strata.admin.v1.ExperimentServicePauseResponse
-	21, // 56: strata.admin.v1.ExperimentService.Resume:output_type -> strata.admin.v1.ExperimentServiceResumeResponse
-	23, // 57: strata.admin.v1.ExperimentService.Conclude:output_type -> strata.admin.v1.ExperimentServiceConcludeResponse
-	25, // 58: strata.admin.v1.ExperimentService.Archive:output_type -> strata.admin.v1.ExperimentServiceArchiveResponse
-	27, // 59: strata.admin.v1.ExperimentService.SetAllocation:output_type -> strata.admin.v1.ExperimentServiceSetAllocationResponse
-	49, // [49:60] is the sub-list for method output_type
-	38, // [38:49] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	27, // 5: strata.admin.v1.Experiment.allocation:type_name -> strata.admin.v1.VariantSlots
+	28, // 6: strata.admin.v1.Experiment.held:type_name -> strata.config.v1.Range
+	1,  // 7: strata.admin.v1.ExperimentServiceCreateRequest.experiment:type_name -> strata.admin.v1.Experiment
+	1,  // 8: strata.admin.v1.ExperimentServiceCreateResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 9: strata.admin.v1.ExperimentServiceCreateResponse.plan:type_name -> strata.admin.v1.Plan
+	1,  // 10: strata.admin.v1.ExperimentServiceGetResponse.experiment:type_name -> strata.admin.v1.Experiment
+	0,  // 11: strata.admin.v1.ExperimentServiceListRequest.states:type_name -> strata.admin.v1.ExperimentState
+	1,  // 12: strata.admin.v1.ExperimentServiceListResponse.experiments:type_name -> strata.admin.v1.Experiment
+	1,  // 13: strata.admin.v1.ExperimentServiceUpdateRequest.experiment:type_name -> strata.admin.v1.Experiment
+	30, // 14: strata.admin.v1.ExperimentServiceUpdateRequest.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 15: strata.admin.v1.ExperimentServiceUpdateResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 16: strata.admin.v1.ExperimentServiceUpdateResponse.plan:type_name -> strata.admin.v1.Plan
+	29, // 17: strata.admin.v1.ExperimentServiceDeleteResponse.plan:type_name -> strata.admin.v1.Plan
+	31, // 18: strata.admin.v1.ExperimentServiceStartRequest.allocation:type_name -> strata.admin.v1.Allocation
+	1,  // 19: strata.admin.v1.ExperimentServiceStartResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 20: strata.admin.v1.ExperimentServiceStartResponse.plan:type_name -> strata.admin.v1.Plan
+	1,  // 21: strata.admin.v1.ExperimentServicePauseResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 22: strata.admin.v1.ExperimentServicePauseResponse.plan:type_name -> strata.admin.v1.Plan
+	1,  // 23: strata.admin.v1.ExperimentServiceResumeResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 24: strata.admin.v1.ExperimentServiceResumeResponse.plan:type_name -> strata.admin.v1.Plan
+	1,  // 25: strata.admin.v1.ExperimentServiceConcludeResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 26: strata.admin.v1.ExperimentServiceConcludeResponse.plan:type_name -> strata.admin.v1.Plan
+	1,  // 27: strata.admin.v1.ExperimentServiceArchiveResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 28: strata.admin.v1.ExperimentServiceArchiveResponse.plan:type_name -> strata.admin.v1.Plan
+	31, // 29: strata.admin.v1.ExperimentServiceSetAllocationRequest.allocation:type_name -> strata.admin.v1.Allocation
+	1,  // 30: strata.admin.v1.ExperimentServiceSetAllocationResponse.experiment:type_name -> strata.admin.v1.Experiment
+	29, // 31: strata.admin.v1.ExperimentServiceSetAllocationResponse.plan:type_name -> strata.admin.v1.Plan
+	2,  // 32: strata.admin.v1.ExperimentService.Create:input_type -> strata.admin.v1.ExperimentServiceCreateRequest
+	4,  // 33: strata.admin.v1.ExperimentService.Get:input_type -> strata.admin.v1.ExperimentServiceGetRequest
+	6,  // 34: strata.admin.v1.ExperimentService.List:input_type -> strata.admin.v1.ExperimentServiceListRequest
+	8,  // 35: strata.admin.v1.ExperimentService.Update:input_type -> strata.admin.v1.ExperimentServiceUpdateRequest
+	10, // 36: strata.admin.v1.ExperimentService.Delete:input_type -> strata.admin.v1.ExperimentServiceDeleteRequest
+	12, // 37: strata.admin.v1.ExperimentService.Start:input_type -> strata.admin.v1.ExperimentServiceStartRequest
+	14, // 38: strata.admin.v1.ExperimentService.Pause:input_type -> strata.admin.v1.ExperimentServicePauseRequest
+	16, // 39: strata.admin.v1.ExperimentService.Resume:input_type -> strata.admin.v1.ExperimentServiceResumeRequest
+	18, // 40: strata.admin.v1.ExperimentService.Conclude:input_type -> strata.admin.v1.ExperimentServiceConcludeRequest
+	20, // 41: strata.admin.v1.ExperimentService.Archive:input_type -> strata.admin.v1.ExperimentServiceArchiveRequest
+	22, // 42: strata.admin.v1.ExperimentService.SetAllocation:input_type -> strata.admin.v1.ExperimentServiceSetAllocationRequest
+	3,  // 43: strata.admin.v1.ExperimentService.Create:output_type -> strata.admin.v1.ExperimentServiceCreateResponse
+	5,  // 44: strata.admin.v1.ExperimentService.Get:output_type -> strata.admin.v1.ExperimentServiceGetResponse
+	7,  // 45: strata.admin.v1.ExperimentService.List:output_type -> strata.admin.v1.ExperimentServiceListResponse
+	9,  // 46: strata.admin.v1.ExperimentService.Update:output_type -> strata.admin.v1.ExperimentServiceUpdateResponse
+	11, // 47: strata.admin.v1.ExperimentService.Delete:output_type -> strata.admin.v1.ExperimentServiceDeleteResponse
+	13, // 48: strata.admin.v1.ExperimentService.Start:output_type -> strata.admin.v1.ExperimentServiceStartResponse
+	15, // 49: strata.admin.v1.ExperimentService.Pause:output_type -> strata.admin.v1.ExperimentServicePauseResponse
+	17, // 50: strata.admin.v1.ExperimentService.Resume:output_type -> strata.admin.v1.ExperimentServiceResumeResponse
+	19, // 51: strata.admin.v1.ExperimentService.Conclude:output_type -> strata.admin.v1.ExperimentServiceConcludeResponse
+	21, // 52: strata.admin.v1.ExperimentService.Archive:output_type -> strata.admin.v1.ExperimentServiceArchiveResponse
+	23, // 53: strata.admin.v1.ExperimentService.SetAllocation:output_type -> strata.admin.v1.ExperimentServiceSetAllocationResponse
+	43, // [43:54] is the sub-list for method output_type
+	32, // [32:43] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_strata_admin_v1_experiment_proto_init() }
@@ -3075,31 +2623,27 @@ func file_strata_admin_v1_experiment_proto_init() {
 	if File_strata_admin_v1_experiment_proto != nil {
 		return
 	}
+	file_strata_admin_v1_allocation_proto_init()
 	file_strata_admin_v1_plan_proto_init()
-	file_strata_admin_v1_experiment_proto_msgTypes[2].OneofWrappers = []any{
-		(*Allocation_Slots)(nil),
-		(*Allocation_Percent)(nil),
-		(*Allocation_Weights_)(nil),
-	}
-	file_strata_admin_v1_experiment_proto_msgTypes[5].OneofWrappers = []any{}
+	file_strata_admin_v1_experiment_proto_msgTypes[1].OneofWrappers = []any{}
+	file_strata_admin_v1_experiment_proto_msgTypes[7].OneofWrappers = []any{}
+	file_strata_admin_v1_experiment_proto_msgTypes[9].OneofWrappers = []any{}
 	file_strata_admin_v1_experiment_proto_msgTypes[11].OneofWrappers = []any{}
 	file_strata_admin_v1_experiment_proto_msgTypes[13].OneofWrappers = []any{}
 	file_strata_admin_v1_experiment_proto_msgTypes[15].OneofWrappers = []any{}
-	file_strata_admin_v1_experiment_proto_msgTypes[17].OneofWrappers = []any{}
-	file_strata_admin_v1_experiment_proto_msgTypes[19].OneofWrappers = []any{}
-	file_strata_admin_v1_experiment_proto_msgTypes[21].OneofWrappers = []any{
+	file_strata_admin_v1_experiment_proto_msgTypes[17].OneofWrappers = []any{
 		(*ExperimentServiceConcludeRequest_WinnerVid)(nil),
 		(*ExperimentServiceConcludeRequest_Revert)(nil),
 	}
-	file_strata_admin_v1_experiment_proto_msgTypes[23].OneofWrappers = []any{}
-	file_strata_admin_v1_experiment_proto_msgTypes[25].OneofWrappers = []any{}
+	file_strata_admin_v1_experiment_proto_msgTypes[19].OneofWrappers = []any{}
+	file_strata_admin_v1_experiment_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strata_admin_v1_experiment_proto_rawDesc), len(file_strata_admin_v1_experiment_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -3,6 +3,8 @@ package revision
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -185,7 +187,14 @@ func (s *Store) commit(ctx context.Context, requests []*waiting) ([]answer, erro
 
 // runAll does all of some requests but the writing, which is left in the batch
 // of the transaction. Without their environment there is no transaction.
-func (s *Store) runAll(ctx context.Context, q *dbsqlc.Queries, requests []*waiting) (*transaction, []answer, error) {
+func (s *Store) runAll(ctx context.Context, q *dbsqlc.Queries, requests []*waiting) (_ *transaction, _ []answer, err error) {
+	defer func() {
+		// Whoever waits beside a request that can not be carried out at all has to
+		// get an answer.
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+		}
+	}()
 	answers := make([]answer, len(requests))
 	environment := requests[0].request.Environment
 	row, err := q.LockEnvironment(ctx, environment)

@@ -123,6 +123,51 @@ func TestWriters(t *testing.T) {
 	a.check(t, newStore(pool), writers*changes)
 }
 
+// TestOneSpoilsNothing has requests share a transaction of which one panics, one
+// is refused, and two are the same.
+func TestOneSpoilsNothing(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	release := make(chan struct{})
+	first := request(field("first"))
+	changes := first.Changes
+	first.Changes = func(h revision.Head) ([]state.Change, error) { // holds the turn until all others wait
+		<-release
+		return changes(h)
+	}
+	broken := request()
+	broken.Changes = func(revision.Head) ([]state.Change, error) { panic("broken") }
+	same := request(field("same"))
+	same.IdempotencyKey = "same"
+	requests := []revision.Request{first, request(field("a")), broken, request(state.Change{Delete: state.FieldID("none")}), same, same, request(field("b"))}
+	revisions, errs := make([]int64, len(requests)), make([]error, len(requests))
+	var wait sync.WaitGroup
+	for i, r := range requests {
+		wait.Go(func() {
+			outcome, err := s.Apply(t.Context(), r)
+			if errs[i] = err; err == nil {
+				revisions[i] = outcome.Revision
+			}
+		})
+		for i == 0 && !s.Busy(env) || i > 0 && s.Waiting(env) < i {
+			tick(t)
+		}
+	}
+	close(release)
+	wait.Wait()
+	for i, err := range errs {
+		if failed := err != nil; failed != (i == 2 || i == 3) {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	if revisions[4] != revisions[5] {
+		t.Errorf("one request is revisions %d and %d", revisions[4], revisions[5])
+	}
+	if got := head(t, s); got.Revision() != 5 || got.Len(state.KindField) != 4 {
+		t.Errorf("the head is %d with %d fields, want 5 with 4", got.Revision(), got.Len(state.KindField))
+	}
+}
+
 // TestDatabaseCrashes kills PostgreSQL while writers write.
 func TestDatabaseCrashes(t *testing.T) {
 	t.Parallel()

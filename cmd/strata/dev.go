@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,6 +101,14 @@ func (f *devFlags) register(flags *pflag.FlagSet) {
 	settings.Secret(flags, "database-url")
 }
 
+// inDevFlags makes an error of a control plane speak of the flags of this command.
+func inDevFlags(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.NewReplacer("--http-addr", "--admin-addr", "--metrics-addr", "--admin-metrics-addr").Replace(err.Error()))
+}
+
 // devGrace is how long everything may take to stop.
 const devGrace = 30 * time.Second
 
@@ -126,7 +135,7 @@ func (f *devFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) err
 	//nolint:contextcheck // see nested
 	parts = append(
 		parts,
-		nested("control plane", func(ctx context.Context) error { return controlplane.Run(ctx, control) }),
+		nested("control plane", func(ctx context.Context) error { return inDevFlags(controlplane.Run(ctx, control)) }),
 		nested("data plane", func(ctx context.Context) error {
 			l, ok := receive(ctx, admin)
 			if !ok {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -203,6 +204,20 @@ func TestDevKeepsItsData(t *testing.T) {
 	second := startDev(t, "--data-dir", folder)
 	second.evaluate("3")
 	second.says(0, []string{"PAUSED"}, "get", "experiment", "100")
+}
+
+// TestDevNamesItsOwnFlags has the admin API's port in use.
+func TestDevNamesItsOwnFlags(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	code, _, errors := command(t, nil, "dev", "--ephemeral", "--admin-addr", listener.Addr().String(),
+		"--http-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--admin-metrics-addr", "127.0.0.1:0")
+	if code != 1 || !strings.Contains(errors, "--admin-addr: listen") {
+		t.Errorf("exit code %d: %s", code, errors)
+	}
 }
 
 // dataFolder is where a private database of this test alone can be.

@@ -48,7 +48,8 @@ func (c jsonCodec) MarshalAppend(dst []byte, message any) ([]byte, error) {
 	if !ok {
 		return nil, unknownMessage(message)
 	}
-	return protojson.MarshalOptions{UseProtoNames: true}.MarshalAppend(dst, m)
+	// A slot that moves from no variant says so: "from_vid": 0.
+	return protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.MarshalAppend(dst, m)
 }
 
 func (c jsonCodec) Marshal(message any) ([]byte, error) { return c.MarshalAppend(nil, message) }

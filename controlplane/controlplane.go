@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -93,9 +94,17 @@ func Run(ctx context.Context, c Config) error {
 	return err
 }
 
+// connections is how many there are to the database unless its URL says so by
+// pool_max_conns. A busy environment takes one, and each read for a moment.
+const connections = 16
+
 // openDatabase connects, makes sure that what is committed stays, and migrates.
 func openDatabase(ctx context.Context, c *Config) (*pgxpool.Pool, error) {
-	pool, err := db.Open(ctx, c.DatabaseURL)
+	pool, err := db.Open(ctx, c.DatabaseURL, func(p *pgxpool.Config) {
+		if !strings.Contains(c.DatabaseURL, "pool_max_conns") {
+			p.MaxConns = connections
+		}
+	})
 	if err != nil {
 		return nil, err
 	}

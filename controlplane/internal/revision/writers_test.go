@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -128,19 +129,63 @@ func TestWriters(t *testing.T) {
 func TestOneSpoilsNothing(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
-	release := make(chan struct{})
-	first := request(field("first"))
-	changes := first.Changes
-	first.Changes = func(h revision.Head) ([]state.Change, error) { // holds the turn until all others wait
-		<-release
-		return changes(h)
-	}
 	broken := request()
 	broken.Changes = func(revision.Head) ([]state.Change, error) { panic("broken") }
 	same := request(field("same"))
 	same.IdempotencyKey = "same"
-	requests := []revision.Request{first, request(field("a")), broken, request(state.Change{Delete: state.FieldID("none")}), same, same, request(field("b"))}
-	revisions, errs := make([]int64, len(requests)), make([]error, len(requests))
+	revisions, errs := together(t, s,
+		request(field("first")), request(field("a")), broken, request(state.Change{Delete: state.FieldID("none")}), same, same, request(field("b")))
+	for i, err := range errs {
+		if failed := err != nil; failed != (i == 2 || i == 3) {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	if revisions[4] != revisions[5] {
+		t.Errorf("one request is revisions %d and %d", revisions[4], revisions[5])
+	}
+	if got := head(t, s); got.Revision() != 5 || got.Len(state.KindField) != 4 {
+		t.Errorf("the head is %d with %d fields, want 5 with 4", got.Revision(), got.Len(state.KindField))
+	}
+}
+
+// TestTogetherOnOneLayer has requests of one transaction give up and take slots.
+func TestTogetherOnOneLayer(t *testing.T) {
+	t.Parallel()
+	s, pool := open(t)
+	apply(t, s, layer("a", slots(0, 1000, 11), slots(2000, 3000, 21)), experiment(1, 11), experiment(2, 21))
+	_, errs := together(t, s,
+		request(field("first")),
+		request(layer("a", slots(0, 400, 11), slots(2000, 3000, 21))),
+		request(layer("a", slots(0, 400, 11), slots(2000, 2500, 21))),
+		request(layer("a", slots(0, 600, 11), slots(2000, 2500, 21))))
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	got, err := newStore(pool).Resting(t.Context(), env, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type run struct{ start, end, eid int32 }
+	var runs []run
+	for _, r := range got {
+		runs = append(runs, run{r.Start, r.End, r.EID})
+	}
+	if want := []run{{600, 1000, 1}, {2500, 3000, 2}}; !slices.Equal(runs, want) {
+		t.Errorf("rests %v, want %v", runs, want)
+	}
+}
+
+// together has all requests but the first carried out by one transaction, in this
+// order.
+func together(t *testing.T, s *revision.Store, requests ...revision.Request) (revisions []int64, errs []error) {
+	t.Helper()
+	release := make(chan struct{})
+	changes := requests[0].Changes
+	requests[0].Changes = func(h revision.Head) ([]state.Change, error) { // holds the turn until all others wait
+		<-release
+		return changes(h)
+	}
+	revisions, errs = make([]int64, len(requests)), make([]error, len(requests))
 	var wait sync.WaitGroup
 	for i, r := range requests {
 		wait.Go(func() {
@@ -155,17 +200,7 @@ func TestOneSpoilsNothing(t *testing.T) {
 	}
 	close(release)
 	wait.Wait()
-	for i, err := range errs {
-		if failed := err != nil; failed != (i == 2 || i == 3) {
-			t.Errorf("request %d: %v", i, err)
-		}
-	}
-	if revisions[4] != revisions[5] {
-		t.Errorf("one request is revisions %d and %d", revisions[4], revisions[5])
-	}
-	if got := head(t, s); got.Revision() != 5 || got.Len(state.KindField) != 4 {
-		t.Errorf("the head is %d with %d fields, want 5 with 4", got.Revision(), got.Len(state.KindField))
-	}
+	return revisions, errs
 }
 
 // TestDatabaseCrashes kills PostgreSQL while writers write.

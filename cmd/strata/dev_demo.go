@@ -18,21 +18,25 @@ import (
 	"github.com/strata-exp/strata/internal/present"
 )
 
-// seed makes the environment, with what it begins with, if it is not there.
+// seed makes the environment, with what it begins with, if it is not there or has
+// never had anything in it.
 func (f *devFlags) seed(ctx context.Context, url string) error {
 	s := newServer(&connection{server: url, environment: f.environment, author: "strata dev"})
 	defer s.close()
-	_, err := s.environments.Get(ctx, &adminv1.EnvironmentServiceGetRequest{Environment: f.environment})
-	if connect.CodeOf(err) != connect.CodeNotFound {
+	there, err := s.environments.Get(ctx, &adminv1.EnvironmentServiceGetRequest{Environment: f.environment})
+	missing := connect.CodeOf(err) == connect.CodeNotFound
+	if err != nil && !missing || there.GetEnvironment().GetRevision() > 1 {
 		return err
 	}
 	changes, err := f.demoChanges()
 	if err != nil {
 		return err
 	}
-	_, err = s.environments.Create(ctx, &adminv1.EnvironmentServiceCreateRequest{
-		Environment: &adminv1.Environment{Name: f.environment, Description: "Made by strata dev."},
-	})
+	if missing {
+		_, err = s.environments.Create(ctx, &adminv1.EnvironmentServiceCreateRequest{
+			Environment: &adminv1.Environment{Name: f.environment, Description: "Made by strata dev."},
+		})
+	}
 	if err != nil || len(changes) == 0 {
 		return err
 	}

@@ -248,8 +248,8 @@ func (q *Queries) ListHeads(ctx context.Context) ([]ListHeadsRow, error) {
 const lockEnvironment = `-- name: LockEnvironment :one
 SELECT environment.env_id, environment.name, environment.description, environment.cooling_seconds, environment.version, environment.created_at, environment_head.env_id, environment_head.revision, environment_head.floor, environment_head.epoch, environment_head.checksum, environment_head.hash, environment_head.updated_at, clock_timestamp()::timestamptz AS now
 FROM environment JOIN environment_head USING (env_id)
-WHERE name = $1
-FOR UPDATE OF environment_head
+WHERE environment.name = $1
+FOR UPDATE OF environment_head, environment
 `
 
 type LockEnvironmentRow struct {
@@ -258,7 +258,8 @@ type LockEnvironmentRow struct {
 	Now             time.Time
 }
 
-// The first statement of every transaction that writes resources.
+// The first statement of every transaction that writes resources. Both rows are
+// locked, so that both are read as they are after the wait.
 func (q *Queries) LockEnvironment(ctx context.Context, name string) (LockEnvironmentRow, error) {
 	row := q.db.QueryRow(ctx, lockEnvironment, name)
 	var i LockEnvironmentRow

@@ -14,11 +14,12 @@ FROM environment JOIN environment_head USING (env_id)
 WHERE name = @name;
 
 -- name: LockEnvironment :one
--- The first statement of every transaction that writes resources.
+-- The first statement of every transaction that writes resources. Both rows are
+-- locked, so that both are read as they are after the wait.
 SELECT sqlc.embed(environment), sqlc.embed(environment_head), clock_timestamp()::timestamptz AS now
 FROM environment JOIN environment_head USING (env_id)
-WHERE name = @name
-FOR UPDATE OF environment_head;
+WHERE environment.name = @name
+FOR UPDATE OF environment_head, environment;
 
 -- name: ListEnvironments :many
 SELECT sqlc.embed(environment), sqlc.embed(environment_head)

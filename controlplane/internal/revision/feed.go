@@ -24,7 +24,10 @@ func (s *Store) Next(ctx context.Context, environment string, after int64) (*con
 		if ended {
 			return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_ENVIRONMENT_NOT_FOUND, "environment %s was deleted", environment)
 		}
-		if head = l.head(); head.Revision() > after {
+		if head = l.head(); head == nil { // forgotten just now
+			return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_ENVIRONMENT_NOT_FOUND, "environment %s was deleted", environment)
+		}
+		if head.Revision() > after {
 			break
 		}
 		select {

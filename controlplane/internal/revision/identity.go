@@ -3,6 +3,7 @@ package revision
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -10,17 +11,20 @@ import (
 	"github.com/strata-exp/strata/controlplane/internal/state"
 	"github.com/strata-exp/strata/db/dbsqlc"
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
+	"github.com/strata-exp/strata/internal/rpc"
 )
 
 // assign gives new experiments and variants their ids where they are 0. The ids
 // follow the highest ones that were ever used; they are the same each time,
 // until somebody uses them.
-func (t *transaction) assign(ctx context.Context, changes []state.Change) ([]state.Change, error) {
+func (t *transaction) assign(ctx context.Context, changes []state.Change, keep bool) ([]state.Change, error) {
 	if !slices.ContainsFunc(changes, lacksID) {
 		return changes, nil
 	}
-	if err := t.q.LockIdentities(ctx); err != nil {
-		return nil, err
+	if keep {
+		if err := t.q.LockIdentities(ctx); err != nil {
+			return nil, err
+		}
 	}
 	highest, err := t.q.HighestIdentities(ctx)
 	if err != nil {
@@ -33,6 +37,9 @@ func (t *transaction) assign(ctx context.Context, changes []state.Change) ([]sta
 		for _, v := range x.GetVariants() {
 			highest.Vid = max(highest.Vid, v.GetVid())
 		}
+	}
+	if most := max(highest.Eid, highest.Vid); most > math.MaxInt32-math.MaxInt16 {
+		return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_ID_TAKEN, "%d is in use, which leaves no ids to assign after it: name all ids yourself", most)
 	}
 	changes = slices.Clone(changes)
 	for i := range changes {
@@ -82,23 +89,29 @@ func (t *transaction) claim(ctx context.Context, claims []state.Claim, keep bool
 	for _, c := range claims {
 		services[c.EID], eidOf[c.VID] = c.Service, c.EID
 	}
-	eids, vids := sortedKeys(services), sortedKeys(eidOf) // in one order, so that writers wait for each other instead of blocking each other
-	if keep {
-		experiments, variants := dbsqlc.ClaimExperimentsParams{Eids: eids}, dbsqlc.ClaimVariantsParams{Vids: vids}
-		for _, eid := range eids {
-			experiments.Services = append(experiments.Services, services[eid])
-		}
-		for _, vid := range vids {
-			variants.Eids = append(variants.Eids, eidOf[vid])
-		}
-		if err := t.q.ClaimExperiments(ctx, experiments); err != nil {
-			return err
-		}
-		if err := t.q.ClaimVariants(ctx, variants); err != nil {
-			return err
-		}
+	eids, vids := sortedKeys(services), sortedKeys(eidOf)
+	if !keep {
+		return t.compareClaims(ctx, claims, eids, vids)
 	}
-	return t.compareClaims(ctx, claims, eids, vids)
+	// Compared first, as what a refused request claimed would be kept with what
+	// the others of its transaction do; the lock lets nothing come in between.
+	if err := t.q.LockIdentities(ctx); err != nil {
+		return err
+	}
+	if err := t.compareClaims(ctx, claims, eids, vids); err != nil {
+		return err
+	}
+	experiments, variants := dbsqlc.ClaimExperimentsParams{Eids: eids}, dbsqlc.ClaimVariantsParams{Vids: vids}
+	for _, eid := range eids {
+		experiments.Services = append(experiments.Services, services[eid])
+	}
+	for _, vid := range vids {
+		variants.Eids = append(variants.Eids, eidOf[vid])
+	}
+	if err := t.q.ClaimExperiments(ctx, experiments); err != nil {
+		return err
+	}
+	return t.q.ClaimVariants(ctx, variants)
 }
 
 // compareClaims refuses claims of what is something else's.

@@ -113,29 +113,37 @@ func (s *Store) follow(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.Envir
 		return load(ctx, q, head)
 	case known.Revision() >= head.Revision:
 		s.log.ErrorContext(ctx, "the database has lost revisions that were known", "revision", head.Revision, "known", known.Revision())
-		next, err := load(ctx, q, head)
-		if err == nil {
-			l.put(next, true)
-		}
-		return next, err
+		return s.reload(ctx, q, head, true)
 	case head.Revision-known.Revision() <= mostChanges:
-		next, err := advance(ctx, q, known, head)
+		rows, err := q.ListChanges(ctx, dbsqlc.ListChangesParams{EnvID: head.EnvID, After: known.Revision(), Until: head.Revision})
 		if err != nil {
 			return nil, err
 		}
-		if agrees(next, head) {
+		next, err := advance(rows, known, head)
+		if err == nil && agrees(next, head) {
 			l.put(next, false)
 			return next, nil
 		}
 		s.metrics.holes.Inc()
 		s.log.ErrorContext(ctx, "the changelog does not lead to the head: everything is read anew",
-			"revision", head.Revision, "known", known.Revision())
+			"revision", head.Revision, "known", known.Revision(), "error", err)
+		return s.reload(ctx, q, head, true)
 	}
+	return s.reload(ctx, q, head, false)
+}
+
+// reload reads the state that a head stands for. anew says that what was known
+// before belongs to a history that was lost.
+func (s *Store) reload(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.EnvironmentHead, anew bool) (*state.State, error) {
 	next, err := load(ctx, q, head)
-	if err == nil {
-		l.put(next, false)
+	if err != nil {
+		return nil, err
 	}
-	return next, err
+	if anew {
+		s.past.drop(head.EnvID)
+	}
+	s.line(head.EnvID).put(next, anew)
+	return next, nil
 }
 
 func agrees(s *state.State, head dbsqlc.EnvironmentHead) bool {
@@ -143,12 +151,8 @@ func agrees(s *state.State, head dbsqlc.EnvironmentHead) bool {
 	return s.Revision() == head.Revision && bytes.Equal(checksum[:], head.Checksum)
 }
 
-// advance reads the changes that lead from a state to a head.
-func advance(ctx context.Context, q *dbsqlc.Queries, from *state.State, head dbsqlc.EnvironmentHead) (*state.State, error) {
-	rows, err := q.ListChanges(ctx, dbsqlc.ListChangesParams{EnvID: head.EnvID, After: from.Revision(), Until: head.Revision})
-	if err != nil {
-		return nil, err
-	}
+// advance makes the changes that lead from a state to a head.
+func advance(rows []dbsqlc.ListChangesRow, from *state.State, head dbsqlc.EnvironmentHead) (*state.State, error) {
 	newest := map[state.ID]dbsqlc.ListChangesRow{}
 	for _, row := range rows {
 		newest[state.ID{Kind: state.Kind(row.Kind), Key: row.Key}] = row

@@ -219,3 +219,15 @@ func (p *past) put(key moment, s *state.State) {
 		delete(p.byKey, p.order.Remove(last).(pastState).key) //nolint:forcetypeassert // as above
 	}
 }
+
+// drop forgets the states of an environment.
+func (p *past) drop(envID int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, element := range p.byKey {
+		if key.envID == envID {
+			p.order.Remove(element)
+			delete(p.byKey, key)
+		}
+	}
+}

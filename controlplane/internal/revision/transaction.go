@@ -3,6 +3,7 @@ package revision
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,12 +34,20 @@ type transaction struct {
 	made  []*state.State
 	// resting is what the requests have made of the slots that rest, by layer.
 	resting map[string][]dbsqlc.RestingSlot
+	// keys are the idempotency keys of requests that were carried out.
+	keys map[string]keyed
+}
+
+// keyed is what came of a request with an idempotency key.
+type keyed struct {
+	body    [sha256.Size]byte
+	outcome *Outcome
 }
 
 func newTransaction(s *Store, q *dbsqlc.Queries, row dbsqlc.LockEnvironmentRow, head *state.State) *transaction {
 	return &transaction{
 		store: s, q: q, env: row.Environment, head: row.EnvironmentHead, now: row.Now,
-		state: head, batch: &pgx.Batch{}, resting: map[string][]dbsqlc.RestingSlot{},
+		state: head, batch: &pgx.Batch{}, resting: map[string][]dbsqlc.RestingSlot{}, keys: map[string]keyed{},
 	}
 }
 
@@ -116,6 +125,11 @@ func after(now, before time.Time) time.Time {
 func (t *transaction) repeated(ctx context.Context, r *Request) (*Outcome, error) {
 	if r.IdempotencyKey == "" || r.ValidateOnly {
 		return nil, nil
+	}
+	if earlier, ok := t.keys[r.IdempotencyKey]; ok && earlier.body == r.Body {
+		again := *earlier.outcome
+		again.State, again.Changes = t.state, nil
+		return &again, nil
 	}
 	known, err := t.q.GetApplyRequest(ctx, dbsqlc.GetApplyRequestParams{EnvID: t.env.EnvID, IdempotencyKey: r.IdempotencyKey})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -203,7 +217,7 @@ func (t *transaction) changes(ctx context.Context, r *Request, now time.Time) ([
 	if err != nil {
 		return nil, &requestFault{err}
 	}
-	return t.assign(ctx, changes)
+	return t.assign(ctx, changes, !r.ValidateOnly)
 }
 
 // write queues a revision, and moves on to it.
@@ -243,6 +257,7 @@ func (t *transaction) remember(ctx context.Context, r *Request, outcome *Outcome
 	if r.IdempotencyKey == "" {
 		return nil
 	}
+	t.keys[r.IdempotencyKey] = keyed{r.Body, outcome}
 	return dbsqlc.New(queue{t.batch}).InsertApplyRequest(ctx, dbsqlc.InsertApplyRequestParams{
 		EnvID: t.env.EnvID, IdempotencyKey: r.IdempotencyKey, Body: r.Body[:],
 		Revision: outcome.Revision, Made: made, CreatedAt: after(t.now, t.head.UpdatedAt),

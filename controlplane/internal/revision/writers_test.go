@@ -175,6 +175,27 @@ func TestTogetherOnOneLayer(t *testing.T) {
 	}
 }
 
+// TestTogetherOnOneID has a request claim ids that is refused, beside one that may
+// have them, and one request twice that can be carried out only once.
+func TestTogetherOnOneID(t *testing.T) {
+	t.Parallel()
+	s, _ := open(t)
+	apply(t, s, experiment(9, 7))
+	apply(t, s, state.Change{Delete: state.ExperimentID(9)})
+	created := field("once")
+	created.Existence = state.MustNotExist
+	once := request(created)
+	once.IdempotencyKey = "once"
+	revisions, errs := together(t, s, request(field("first")), request(experiment(1, 5, 7)), request(experiment(2, 5)), once, once)
+	wantRefusal(t, errs[1], adminv1.ErrorReason_ERROR_REASON_ID_TAKEN, "vid 7")
+	if err := errors.Join(errs[0], errs[2], errs[3], errs[4]); err != nil {
+		t.Error(err)
+	}
+	if revisions[3] != revisions[4] || head(t, s).Experiment(2) == nil {
+		t.Errorf("got revisions %v", revisions)
+	}
+}
+
 // together has all requests but the first carried out by one transaction, in this
 // order.
 func together(t *testing.T, s *revision.Store, requests ...revision.Request) (revisions []int64, errs []error) {

@@ -18,7 +18,8 @@ CREATE TABLE environment_head (
     revision   bigint      NOT NULL CHECK (revision >= 1),
     -- Contents of revisions below it were compacted away.
     floor      bigint      NOT NULL DEFAULT 1 CHECK (floor BETWEEN 1 AND revision),
-    -- Changes when history was lost, such as by a restored backup.
+    -- To tell this history from another one of the same revisions. Nothing changes
+    -- it yet.
     epoch      uuid        NOT NULL DEFAULT gen_random_uuid(),
     checksum   bytea       NOT NULL,
     hash       bytea       NOT NULL,

@@ -171,7 +171,7 @@ func message(r dbsqlc.Revision) *adminv1.Revision {
 }
 
 // moment names a state. The epoch is part of it as a revision means something
-// else after history was lost.
+// else in another history; where one was lost, drop forgets its states.
 type moment struct {
 	envID    int64
 	epoch    [16]byte

@@ -18,6 +18,7 @@ import (
 	"github.com/strata-exp/strata/gen/go/strata/admin/v1/adminv1connect"
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	"github.com/strata-exp/strata/internal/pgcluster"
+	"github.com/strata-exp/strata/sdk/go/accesskey"
 )
 
 // bench is a control plane on a database that is as durable as one in use, and a
@@ -27,6 +28,7 @@ type bench struct {
 
 	http      *http.Client
 	url       string
+	key       *accesskey.Key
 	revisions adminv1connect.RevisionServiceClient
 }
 
@@ -42,15 +44,16 @@ func newBench(b *testing.B) *bench {
 	if err != nil {
 		b.Fatal(err)
 	}
+	key := bootstrap(b, cluster.URL("postgres"))
 	c := controlplane.Default()
-	c.DatabaseURL, c.HTTPAddr, c.MetricsAddr = cluster.URL("postgres"), "127.0.0.1:0", "127.0.0.1:0"
+	c.DatabaseURL, c.HTTPAddr, c.PushAddr, c.MetricsAddr = cluster.URL("postgres"), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.Log = slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	listening, ended := make(chan string, 1), make(chan error, 1)
 	c.OnListening = func(l controlplane.Listening) { listening <- "http://" + l.HTTP.String() }
 	go func() { ended <- controlplane.Run(ctx, c) }()
-	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	client := signed(b, key)
 	b.Cleanup(func() {
-		transport.CloseIdleConnections()
+		client.CloseIdleConnections()
 		cancel()
 		if err := <-ended; err != nil {
 			b.Error(err)
@@ -59,7 +62,7 @@ func newBench(b *testing.B) *bench {
 			b.Error(err)
 		}
 	})
-	n := &bench{B: b, http: &http.Client{Transport: transport}}
+	n := &bench{B: b, http: client, key: key}
 	select {
 	case n.url = <-listening:
 	case err := <-ended:
@@ -200,6 +203,34 @@ func BenchmarkControlList(b *testing.B) {
 			for b.Loop() {
 				began := time.Now()
 				if _, err := experiments.List(context.Background(), list.request); err != nil {
+					b.Fatal(err)
+				}
+				took = append(took, time.Since(began))
+			}
+			percentiles(b, took)
+		})
+	}
+}
+
+// BenchmarkControlSigned is one read, signed by a session and by a signature of
+// its own, whose nonce is noted in the database.
+func BenchmarkControlSigned(b *testing.B) {
+	n := newBench(b)
+	transport := &http.Transport{}
+	b.Cleanup(transport.CloseIdleConnections)
+	for _, signed := range []struct {
+		name     string
+		sessions bool
+	}{{"session", true}, {"request", false}} {
+		client := &http.Client{Transport: &accesskey.Transport{
+			Key: n.key, Audience: "control-plane", Sessions: func(string) bool { return signed.sessions }, Next: transport,
+		}}
+		fields := adminv1connect.NewFieldServiceClient(client, n.url)
+		b.Run(signed.name, func(b *testing.B) {
+			var took []time.Duration
+			for b.Loop() {
+				began := time.Now()
+				if _, err := fields.List(context.Background(), &adminv1.FieldServiceListRequest{Environment: environment}); err != nil {
 					b.Fatal(err)
 				}
 				took = append(took, time.Since(began))

@@ -1,14 +1,13 @@
 package controlplane
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
-	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	"github.com/strata-exp/strata/internal/service"
 )
 
@@ -20,9 +19,16 @@ type Config struct {
 	// committed when its machine fails (fsync or full_page_writes is off).
 	AllowUnsafeDatabase bool
 
-	// HTTPAddr is where the admin API listens, as host:port. As nobody has to say
-	// who they are yet, the host has to be one of this machine alone.
+	// HTTPAddr is where the admin API listens, as host:port.
 	HTTPAddr string
+	// Audience is the name that callers sign for. All control planes of a database
+	// share it, and nobody else should.
+	Audience string
+	// PushAddr is where the config stream is served to data planes and SDKs.
+	PushAddr string
+	// Heartbeat is how long a stream may be silent, MaxStreamAge about how long it
+	// may live.
+	Heartbeat, MaxStreamAge time.Duration
 	// MetricsAddr is where /metrics, /healthz and /readyz are served.
 	MetricsAddr string
 	// DrainDelay is how long the plane goes on serving after it was told to stop
@@ -43,33 +49,20 @@ type Config struct {
 
 // Listening is how to reach a control plane that runs.
 type Listening struct {
-	HTTP, Metrics net.Addr
-	// Feed returns the revisions of an environment, for data planes in the same
-	// process.
-	Feed func(environment string) *Feed
-}
-
-// Feed hands over an environment's configuration, revision by revision. It is
-// safe for concurrent use.
-type Feed struct {
-	environment string
-	next        func(ctx context.Context, environment string, after int64) (*configv1.Delta, error)
-}
-
-// Next returns what leads from a revision to a later one, as soon as there is
-// one; what came in between is merged. After 0, or after a revision that is no
-// longer in memory, that is the whole configuration, with from_revision 0.
-func (f *Feed) Next(ctx context.Context, after int64) (*configv1.Delta, error) {
-	return f.next(ctx, f.environment, after)
+	HTTP, Push, Metrics net.Addr
 }
 
 // Default returns what holds unless something else is said.
 func Default() Config {
 	return Config{
-		HTTPAddr:    "127.0.0.1:8082",
-		MetricsAddr: ":9092",
-		DrainDelay:  200 * time.Millisecond,
-		StopTimeout: 10 * time.Second,
+		HTTPAddr:     ":8082",
+		Audience:     "control-plane",
+		PushAddr:     ":9091",
+		Heartbeat:    15 * time.Second,
+		MaxStreamAge: 30 * time.Minute,
+		MetricsAddr:  ":9092",
+		DrainDelay:   200 * time.Millisecond,
+		StopTimeout:  10 * time.Second,
 	}
 }
 
@@ -80,11 +73,17 @@ func (c *Config) Validate() error {
 	for _, address := range c.addresses() {
 		errs = append(errs, address.Validate())
 	}
-	if host, _, err := net.SplitHostPort(c.HTTPAddr); err == nil && !loopback(host) {
-		errs = append(errs, fmt.Errorf("--http-addr %q: want an address of this machine alone, such as 127.0.0.1:8082, as callers are not authenticated yet", c.HTTPAddr))
+	if c.Audience == "" || len(c.Audience) > maxAudience || strings.ContainsFunc(c.Audience, notPlain) {
+		errs = append(errs, fmt.Errorf("--audience %q: want 1 to %d characters of ASCII that are seen", c.Audience, maxAudience))
 	}
 	if c.DatabaseURL == "" {
 		errs = append(errs, errors.New("--database-url: want the URL of a PostgreSQL database, got nothing (DATABASE_URL is taken too)"))
+	}
+	if c.Heartbeat <= 0 {
+		errs = append(errs, fmt.Errorf("--heartbeat %v: want more than 0", c.Heartbeat))
+	}
+	if c.MaxStreamAge < c.Heartbeat {
+		errs = append(errs, fmt.Errorf("--max-stream-age %v: want at least a heartbeat, which is %v", c.MaxStreamAge, c.Heartbeat))
 	}
 	if c.DrainDelay < 0 {
 		errs = append(errs, fmt.Errorf("--drain-delay %v: want 0 or more", c.DrainDelay))
@@ -96,10 +95,13 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) addresses() []service.Address {
-	return []service.Address{{Flag: "http-addr", Value: c.HTTPAddr}, {Flag: "metrics-addr", Value: c.MetricsAddr}}
+	return []service.Address{
+		{Flag: "http-addr", Value: c.HTTPAddr}, {Flag: "push-addr", Value: c.PushAddr}, {Flag: "metrics-addr", Value: c.MetricsAddr},
+	}
 }
 
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
+// maxAudience is how long an audience may be, in bytes.
+const maxAudience = 256
+
+// notPlain reports whether a character can not be in an audience.
+func notPlain(r rune) bool { return r <= ' ' || r > '~' }

@@ -3,7 +3,7 @@
 // PostgreSQL, plans and checks every change, and hands revisions to data planes.
 // Any number of control planes may work on one database.
 //
-// Config and Run are the whole of its surface.
+// Config, Run and Bootstrap are the whole of its surface.
 package controlplane
 
 import (
@@ -13,12 +13,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/strata-exp/strata/controlplane/internal/api"
 	"github.com/strata-exp/strata/controlplane/internal/plan"
 	"github.com/strata-exp/strata/controlplane/internal/revision"
 	"github.com/strata-exp/strata/controlplane/internal/state"
@@ -29,9 +26,6 @@ import (
 	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/internal/service"
 )
-
-// maxRequest has room for the change of a whole configuration of 10,000 layers.
-const maxRequest = 64 << 20
 
 // Run runs a control plane until ctx ends, then stops it gracefully and returns
 // nil. It migrates the database first. An error before it listens says why it
@@ -47,46 +41,43 @@ func Run(ctx context.Context, c Config) error {
 	}
 	defer pool.Close()
 
-	registry := obs.NewRegistry()
-	store := revision.New(pool, makePlan, registry, obs.Logger(log, "revision"))
-	edge := rpc.NewEdge(obs.Logger(log, "api"), newRequestMetrics(registry).observe)
-	edge.MaxRequest = maxRequest
-	admin, err := api.New(store, comparePlan, edge, time.Now)
+	p := newParts(&c, pool, log)
+	if err := p.load(ctx); err != nil {
+		return fmt.Errorf("the access keys: %w", err)
+	}
+	admin, err := p.admin() //nolint:contextcheck // what it makes is called later
 	if err != nil {
 		return err
 	}
-	draining, stopped := new(atomic.Bool), make(chan struct{})
-	health := &health{pool: pool, version: c.Version, stopping: draining}
-
-	serving := http.NewServeMux()
-	admin.Mount(serving)                 //nolint:contextcheck // what it makes is called later
-	health.mount(serving, edge, stopped) //nolint:contextcheck // as above
-	serving.HandleFunc("GET /openapi.yaml", serveDocument)
-
-	observing := http.NewServeMux()
-	health.mountProbes(observing)
-	observing.Handle("GET /metrics", obs.MetricsHandler(registry, obs.Logger(log, "metrics")))
-
+	stream, err := newStream(ctx, p)
+	if err != nil {
+		return fmt.Errorf("the config stream: %w", err)
+	}
 	listeners, err := service.Listen(ctx, c.addresses()...)
 	if err != nil {
 		return err
 	}
-	log.Info("listening", "http", listeners[0].Addr().String(), "metrics", listeners[1].Addr().String())
+	at := Listening{HTTP: listeners[0].Addr(), Push: listeners[1].Addr(), Metrics: listeners[2].Addr()}
+	log.Info("listening", "http", at.HTTP.String(), "push", at.Push.String(), "metrics", at.Metrics.String())
 	if c.OnListening != nil {
-		c.OnListening(Listening{
-			HTTP: listeners[0].Addr(), Metrics: listeners[1].Addr(),
-			Feed: func(environment string) *Feed { return &Feed{environment, store.Next} },
-		})
+		c.OnListening(at)
 	}
 	httpLog := obs.Logger(log, "http")
 	err = service.Run(ctx, c.DrainDelay+c.StopTimeout,
-		service.Part{Name: "revisions", Run: store.Run},
-		rpc.Serve("metrics server", observing, listeners[1], httpLog),
-		rpc.Serve("API server", rpc.Drain(draining, local(serving)), listeners[0], httpLog),
+		service.Part{Name: "revisions", Run: p.revisions.Run},
+		service.Part{Name: "access keys", Run: p.keys.Run},
+		service.Part{Name: "planes", Run: p.planes.Run},
+		service.Part{Name: "feed", Run: stream.feed.Run},
+		rpc.Serve("metrics server", p.observing(), listeners[2], httpLog),
+		rpc.Serve("config stream", stream.handler(), listeners[1], httpLog), //nolint:contextcheck // what it makes is called later
+		rpc.Serve("API server", admin, listeners[0], httpLog),
 		service.Drain(c.DrainDelay, func() {
 			log.Info("stopping")
-			draining.Store(true)
-		}, func() { close(stopped) }),
+			p.draining.Store(true)
+		}, func(ctx context.Context) {
+			stream.drain(ctx)
+			close(p.stopped)
+		}),
 	)
 	if err == nil {
 		log.Info("stopped")

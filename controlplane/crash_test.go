@@ -23,6 +23,7 @@ import (
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	"github.com/strata-exp/strata/gen/go/strata/admin/v1/adminv1connect"
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/sdk/go/accesskey"
 )
 
 // A control plane that a test kills is a process of its own: this binary again,
@@ -48,7 +49,7 @@ func serve(url, addr string) int {
 		cancel()
 	}()
 	c := controlplane.Default()
-	c.DatabaseURL, c.AllowUnsafeDatabase, c.HTTPAddr, c.MetricsAddr = url, true, addr, "127.0.0.1:0"
+	c.DatabaseURL, c.AllowUnsafeDatabase, c.HTTPAddr, c.PushAddr, c.MetricsAddr = url, true, addr, "127.0.0.1:0", "127.0.0.1:0"
 	c.OnListening = func(l controlplane.Listening) { fmt.Fprintln(os.Stdout, l.HTTP) }
 	if err := controlplane.Run(ctx, c); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -113,20 +114,13 @@ func (p *process) kill() {
 
 const environment = "prod"
 
-func createEnvironment(t *testing.T, addr string) {
+func createEnvironment(t *testing.T, addr string, key *accesskey.Key) {
 	t.Helper()
-	client := adminv1connect.NewEnvironmentServiceClient(httpClient(t), "http://"+addr)
+	client := adminv1connect.NewEnvironmentServiceClient(signed(t, key), "http://"+addr)
 	_, err := client.Create(t.Context(), &adminv1.EnvironmentServiceCreateRequest{Environment: &adminv1.Environment{Name: environment}})
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func httpClient(t *testing.T) *http.Client {
-	t.Helper()
-	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
 }
 
 // writer makes changes, each a field of its own, over the network. It sends each
@@ -192,13 +186,13 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // writeAll runs writers while disturb does what it does, and returns what they
 // were told.
-func writeAll(t *testing.T, addrs []string, writers, changes int, disturb func()) map[string]int64 {
+func writeAll(t *testing.T, addrs []string, key *accesskey.Key, writers, changes int, disturb func()) map[string]int64 {
 	t.Helper()
 	all := make([]*writer, writers)
 	errs := make([]error, writers)
 	var wait sync.WaitGroup
 	for i := range all {
-		all[i] = &writer{name: fmt.Sprint("w", i), addrs: addrs, http: httpClient(t), acks: map[string]int64{}}
+		all[i] = &writer{name: fmt.Sprint("w", i), addrs: addrs, http: signed(t, key), acks: map[string]int64{}}
 		wait.Go(func() { errs[i] = all[i].write(t.Context(), changes) })
 	}
 	disturb()
@@ -215,9 +209,9 @@ func writeAll(t *testing.T, addrs []string, writers, changes int, disturb func()
 
 // checkHistory compares history with what writers were told: a revision for each
 // change, without a gap, and the one that was named.
-func checkHistory(t *testing.T, addr string, acks map[string]int64) {
+func checkHistory(t *testing.T, addr string, key *accesskey.Key, acks map[string]int64) {
 	t.Helper()
-	client := adminv1connect.NewRevisionServiceClient(httpClient(t), "http://"+addr)
+	client := adminv1connect.NewRevisionServiceClient(signed(t, key), "http://"+addr)
 	found := map[string]int64{}
 	hashes := map[int64]*adminv1.Revision{}
 	token := ""
@@ -273,9 +267,9 @@ func head(t *testing.T, addr string, client *http.Client) int64 {
 
 // killSometimes kills at random points of what is going on, each time after some
 // more of all revisions, as long as there are any left.
-func killSometimes(t *testing.T, addr string, times, all int, kill func()) {
+func killSometimes(t *testing.T, addr string, key *accesskey.Key, times, all int, kill func()) {
 	t.Helper()
-	client := httpClient(t)
+	client := signed(t, key)
 	random := rand.New(rand.NewPCG(3, 4))
 	for range times {
 		until := head(t, addr, client) + 1 + random.Int64N(int64(all/times/2))
@@ -292,15 +286,17 @@ func killSometimes(t *testing.T, addr string, times, all int, kill func()) {
 func TestControlPlaneKilled(t *testing.T) {
 	t.Parallel()
 	const writers, changes, kills = 16, 25, 6
-	p := newProcess(t, dbtest.URL(t))
-	createEnvironment(t, p.addr)
-	acks := writeAll(t, []string{p.addr}, writers, changes, func() {
-		killSometimes(t, p.addr, kills, writers*changes, func() {
+	url := dbtest.URL(t)
+	key := bootstrap(t, url)
+	p := newProcess(t, url)
+	createEnvironment(t, p.addr, key)
+	acks := writeAll(t, []string{p.addr}, key, writers, changes, func() {
+		killSometimes(t, p.addr, key, kills, writers*changes, func() {
 			p.kill()
 			p.start()
 		})
 	})
-	checkHistory(t, p.addr, acks)
+	checkHistory(t, p.addr, key, acks)
 }
 
 // TestReplicas has two control planes on one database, of which now one and now
@@ -309,12 +305,13 @@ func TestReplicas(t *testing.T) {
 	t.Parallel()
 	const writers, changes, kills = 16, 25, 6
 	url := dbtest.URL(t)
+	key := bootstrap(t, url)
 	replicas := []*process{newProcess(t, url), newProcess(t, url)}
-	createEnvironment(t, replicas[0].addr)
+	createEnvironment(t, replicas[0].addr, key)
 	addrs := []string{replicas[0].addr, replicas[1].addr}
 	turn := 0
-	acks := writeAll(t, addrs, writers, changes, func() {
-		killSometimes(t, addrs[1], kills, writers*changes, func() {
+	acks := writeAll(t, addrs, key, writers, changes, func() {
+		killSometimes(t, addrs[1], key, kills, writers*changes, func() {
 			p := replicas[turn%2]
 			turn++
 			p.kill()
@@ -322,6 +319,6 @@ func TestReplicas(t *testing.T) {
 		})
 	})
 	for _, p := range replicas {
-		checkHistory(t, p.addr, acks)
+		checkHistory(t, p.addr, key, acks)
 	}
 }

@@ -242,7 +242,7 @@ func bareServer(b *testing.B, body []byte) (address string) {
 func benchConfiguration(b *testing.B, c *dataplane.Config) {
 	b.Helper()
 	root := b.TempDir()
-	c.LayersDir, c.ExperimentsDir = filepath.Join(root, "layers"), filepath.Join(root, "experiments")
+	c.Files.LayersDir, c.Files.ExperimentsDir = filepath.Join(root, "layers"), filepath.Join(root, "experiments")
 	write := func(folder string, i int, text string) {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			b.Fatal(err)
@@ -252,7 +252,7 @@ func benchConfiguration(b *testing.B, c *dataplane.Config) {
 		}
 	}
 	for i := range benchLayers {
-		write(c.LayersDir, i, fmt.Sprintf(`{"layer_id": "layer_%02d", "priority": %d, "hash_key": "user_id", "salt": "salt_%d",
+		write(c.Files.LayersDir, i, fmt.Sprintf(`{"layer_id": "layer_%02d", "priority": %d, "hash_key": "user_id", "salt": "salt_%d",
 			"ranges": [{"start": 0, "end": 5000, "vid": %d}, {"start": 5000, "end": 10000, "vid": %d}]}`, i, 100-i, i, 2*i+1, 2*i+2))
 		rule := ""
 		if i%5 < 2 {
@@ -260,7 +260,7 @@ func benchConfiguration(b *testing.B, c *dataplane.Config) {
 				{"type": "field", "field": "country", "op": "in", "values": ["US", "CA"]},
 				{"type": "field", "field": "age", "op": "gte", "values": [18]}]},`
 		}
-		write(c.ExperimentsDir, i, fmt.Sprintf(`{"eid": %d, "service": "svc", %s "variants": [
+		write(c.Files.ExperimentsDir, i, fmt.Sprintf(`{"eid": %d, "service": "svc", %s "variants": [
 			{"vid": %d, "params": {"p%d": {"enabled": true, "value": %d}}},
 			{"vid": %d, "params": {"p%d": {"enabled": false, "value": %d}}}]}`, i+1, rule, 2*i+1, i, i, 2*i+2, i, 100+i))
 	}

@@ -1,14 +1,13 @@
 package dataplane
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"time"
 
-	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/dataplane/internal/source"
 	"github.com/strata-exp/strata/internal/service"
 )
 
@@ -20,17 +19,19 @@ type Config struct {
 	// MetricsAddr is where /metrics, /healthz and /readyz are served.
 	MetricsAddr string
 
-	// Feed, if not nil, is where configurations come from instead of files.
-	Feed Feed
-
-	// LayersDir and ExperimentsDir are folders of configuration files. Required
-	// without a Feed.
-	LayersDir      string
-	ExperimentsDir string
-	// FieldsFile declares the types of context fields. If it is empty, a
-	// fields.json, fields.yaml or fields.yml beside LayersDir is used where there
-	// is one.
-	FieldsFile string
+	// Environment is the name of the environment that is served. SourceStream
+	// requires it; to others it is what followers may ask for.
+	Environment string
+	// Source is where configurations come from.
+	Source SourceKind
+	// Files are the settings of SourceFiles, Stream those of SourceStream, and so
+	// on. Those of other sources are not looked at.
+	Files  FilesConfig
+	Stream StreamConfig
+	Etcd   EtcdConfig
+	Consul ConsulConfig
+	// Relay is how the config stream is served to others.
+	Relay RelayConfig
 
 	// DrainDelay is how long the plane goes on serving after it was told to stop
 	// and says that it is not ready: the time that load balancers and clients
@@ -44,19 +45,11 @@ type Config struct {
 	Version string
 	// Log takes the plane's records. Nil discards them.
 	Log *slog.Logger
-	// OnListening, if not nil, is told the real addresses once both listen and the
-	// plane is ready. It is called once, before Run returns.
+	// OnListening, if not nil, is told the real addresses once both listen. It is
+	// called once, before Run returns.
 	OnListening func(Addresses)
-}
-
-// Feed hands over an environment's configuration, revision by revision.
-type Feed interface {
-	// Next returns what leads from a revision to a later one, as soon as there is
-	// one; what came in between is merged. After 0, or after a revision that the
-	// feed no longer knows, that is the whole configuration, with from_revision 0.
-	// It is asked again after an error, and returns one when ctx ends. The messages
-	// must not be changed afterwards.
-	Next(ctx context.Context, after int64) (*configv1.Delta, error)
+	// OnReady, if not nil, is called once, when the first configuration is served.
+	OnReady func()
 }
 
 // Addresses are where a data plane listens.
@@ -69,6 +62,11 @@ func Default() Config {
 	return Config{
 		HTTPAddr:    ":8080",
 		MetricsAddr: ":9090",
+		Source:      SourceFiles,
+		Stream:      StreamConfig{Audience: "control-plane"},
+		Etcd:        source.DefaultEtcd(),
+		Consul:      source.DefaultConsul(),
+		Relay:       RelayConfig{Audience: "data-plane", Heartbeat: 15 * time.Second, MaxStreamAge: 30 * time.Minute},
 		// Long enough for a client under load to get one more answer, which tells
 		// it to close; short enough for a person who waits for Ctrl-C.
 		DrainDelay: 200 * time.Millisecond,
@@ -85,12 +83,7 @@ func (c *Config) Validate() error {
 	for _, address := range c.addresses() {
 		errs = append(errs, address.Validate())
 	}
-	if c.Feed == nil && c.LayersDir == "" {
-		fail("--layers-dir: want the folder of the layers, got nothing (LAYERS_DIR is taken too)")
-	}
-	if c.Feed == nil && c.ExperimentsDir == "" {
-		fail("--experiments-dir: want the folder of the experiments, got nothing (EXPERIMENTS_DIR is taken too)")
-	}
+	errs = append(errs, c.validateSource(), c.Relay.validate())
 	if c.DrainDelay < 0 {
 		fail("--drain-delay %v: want 0 or more", c.DrainDelay)
 	}

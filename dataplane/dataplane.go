@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -19,8 +18,6 @@ import (
 	"github.com/strata-exp/strata/dataplane/internal/api"
 	"github.com/strata-exp/strata/dataplane/internal/metrics"
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
-	"github.com/strata-exp/strata/dataplane/internal/source"
-	"github.com/strata-exp/strata/internal/manifest"
 	"github.com/strata-exp/strata/internal/obs"
 	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/internal/service"
@@ -37,9 +34,16 @@ func Run(ctx context.Context, c Config) error {
 	log := cmp.Or(c.Log, obs.Discard())
 
 	holder := snapshot.NewHolder(time.Now)
-	configurations := newSource(&c, holder, obs.Logger(log, "source"))
-
 	registry := obs.NewRegistry()
+	followers, err := newRelay(&c, registry, obs.Logger(log, "relay"))
+	if err != nil {
+		return err
+	}
+	configurations, err := newSource(&c, holder, followers, obs.Logger(log, "source"))
+	if err != nil {
+		return err
+	}
+
 	measured := metrics.New(registry, holder, api.Procedures()...)
 	edge := rpc.NewEdge(obs.Logger(log, "api"), measured.Observe)
 	health := api.NewHealth(holder, c.Version, time.Now)
@@ -47,6 +51,7 @@ func Run(ctx context.Context, c Config) error {
 
 	serving := http.NewServeMux()
 	api.NewService(holder, measured, edge, time.Now).Mount(serving) //nolint:contextcheck // what it makes is called later
+	followers.mount(serving, edge, stopped)                         //nolint:contextcheck // as above
 	health.Mount(serving, edge, stopped)                            //nolint:contextcheck // as above
 
 	observing := http.NewServeMux()
@@ -57,8 +62,10 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := configurations.Start(ctx); err != nil {
-		return errors.Join(err, listeners[0].Close(), listeners[1].Close())
+	if c.Source == SourceFiles { // which are there, or are wrong
+		if err := configurations.Start(ctx); err != nil {
+			return errors.Join(err, listeners[0].Close(), listeners[1].Close())
+		}
 	}
 	addresses := Addresses{HTTP: listeners[0].Addr(), Metrics: listeners[1].Addr()}
 	log.Info("listening", "http", addresses.HTTP.String(), "metrics", addresses.Metrics.String())
@@ -68,24 +75,23 @@ func Run(ctx context.Context, c Config) error {
 
 	httpLog := obs.Logger(log, "http")
 	err = service.Run(ctx, c.DrainDelay+c.StopTimeout,
-		service.Part{Name: "source", Run: configurations.Run},
+		service.Part{Name: "source", Run: func(ctx context.Context) error {
+			return runSource(ctx, &c, configurations, followers, holder)
+		}},
+		service.Part{Name: "readiness", Run: func(ctx context.Context) error { return c.whenReady(ctx, holder) }},
 		rpc.Serve("metrics server", observing, listeners[1], httpLog),
-		rpc.Serve("API server", rpc.Drain(draining, serving), listeners[0], httpLog),
+		rpc.Serve("API server", rpc.Drain(draining, api.Stale(holder, serving)), listeners[0], httpLog),
 		service.Drain(c.DrainDelay, func() {
 			log.Info("stopping")
 			draining.Store(true)
 			health.Stopping()
-		}, func() { close(stopped) }),
+		}, func(ctx context.Context) {
+			followers.drain(ctx)
+			close(stopped)
+		}),
 	)
 	if err == nil {
 		log.Info("stopped")
 	}
 	return err
-}
-
-func newSource(c *Config, holder *snapshot.Holder, log *slog.Logger) source.Source {
-	if c.Feed != nil {
-		return source.NewFeed(c.Feed.Next, holder, log)
-	}
-	return source.NewFiles(manifest.Paths{Layers: c.LayersDir, Experiments: c.ExperimentsDir, Fields: c.FieldsFile}, holder, log)
 }

@@ -92,7 +92,7 @@ func save(tb testing.TB, root, name, text string) {
 func config(root string) dataplane.Config {
 	c := dataplane.Default()
 	c.HTTPAddr, c.MetricsAddr = "127.0.0.1:0", "127.0.0.1:0"
-	c.LayersDir, c.ExperimentsDir = filepath.Join(root, "layers"), filepath.Join(root, "experiments")
+	c.Files.LayersDir, c.Files.ExperimentsDir = filepath.Join(root, "layers"), filepath.Join(root, "experiments")
 	c.DrainDelay = 0
 	return c
 }
@@ -135,7 +135,8 @@ func (p *plane) wait() error {
 	return p.err
 }
 
-func (p *plane) save(name, text string) { p.t.Helper(); save(p.t, p.root, name, text) }
+// save replaces the file of the experiment.
+func (p *plane) save(text string) { p.t.Helper(); save(p.t, p.root, experimentFile, text) }
 
 // do sends a request and returns its status and its body.
 func (p *plane) do(method, url, contentType string, body []byte) (int, []byte) {
@@ -330,7 +331,7 @@ func TestEditsUnderLoad(t *testing.T) {
 	for i := range 20 {
 		algorithm := fmt.Sprintf("model_%d", i)
 		saved := time.Now()
-		p.save(experimentFile, experimentText(algorithm))
+		p.save(experimentText(algorithm))
 		l.await(t, algorithm)
 		t.Logf("%v from the write to an answer", time.Since(saved))
 	}
@@ -345,7 +346,7 @@ func TestABrokenFileChangesNothing(t *testing.T) {
 	var log syncBuffer
 	p := start(t, func(c *dataplane.Config) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
 	l := p.load(2)
-	p.save(experimentFile, `{"eid": 100, "service": "ranker_svc", "variants": [{"vid": 1001, "params": {"a": 1e999}}]}`)
+	p.save(`{"eid": 100, "service": "ranker_svc", "variants": [{"vid": 1001, "params": {"a": 1e999}}]}`)
 	p.await("the failure in /readyz", func() bool {
 		status, r := p.ready()
 		return status == http.StatusOK && r.Revision == 1 && r.LastFailure != nil &&
@@ -370,7 +371,7 @@ func TestABrokenFileChangesNothing(t *testing.T) {
 		t.Errorf("answers changed: %v", l.seen)
 	}
 
-	p.save(experimentFile, experimentText("repaired"))
+	p.save(experimentText("repaired"))
 	p.await("the repaired answer", func() bool {
 		a := p.evaluate(request)
 		return a.Revision == "2" && a.Results["ranker_svc"].Parameters["algorithm"] == "repaired"
@@ -473,11 +474,11 @@ func TestRunRefuses(t *testing.T) {
 		{"bad files", func(*dataplane.Config) {}, []string{"layers/b.json:1", "experiments/b.yaml:1"}},
 		{
 			"bad settings", func(c *dataplane.Config) {
-				c.HTTPAddr, c.LayersDir, c.ExperimentsDir, c.DrainDelay, c.StopTimeout = "8080", "", "", -1, 0
+				c.HTTPAddr, c.Files.LayersDir, c.Files.ExperimentsDir, c.DrainDelay, c.StopTimeout = "8080", "", "", -1, 0
 			},
 			[]string{"--http-addr", "--layers-dir", "--experiments-dir", "--drain-delay", "--stop-timeout"},
 		},
-		{"no folder", func(c *dataplane.Config) { c.LayersDir = filepath.Join(root, "nowhere") }, []string{"nowhere"}},
+		{"no folder", func(c *dataplane.Config) { c.Files.LayersDir = filepath.Join(root, "nowhere") }, []string{"nowhere"}},
 		{"no address", func(c *dataplane.Config) { c.HTTPAddr = "256.0.0.1:0" }, []string{"--http-addr"}},
 		{"no address for metrics", func(c *dataplane.Config) { c.MetricsAddr = "256.0.0.1:0" }, []string{"--metrics-addr"}},
 	} {

@@ -20,7 +20,7 @@ func newConfig(env settings.LookupEnv) *cobra.Command {
 		Use:   "print",
 		Short: "Print the settings of a part and where each came from",
 	}
-	data, control, whole := dataplaneFlags{config: dataplane.Default()}, controlplaneFlags{config: controlplane.Default()}, newDevFlags()
+	data, control, whole := dataplaneFlags{config: dataplane.Default()}, controlplaneFlags{config: controlplane.Default()}, newDevFlags(env)
 	printing.AddCommand(
 		newConfigPrint(env, "dataplane", data.register),
 		newConfigPrint(env, "controlplane", control.register),

@@ -14,15 +14,22 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/strata-exp/strata/internal/settings"
+	"github.com/strata-exp/strata/sdk/go/accesskey"
 )
 
 // defaultServer is where a control plane on this machine serves by default.
 const defaultServer = "http://127.0.0.1:8082"
 
+// defaultAudience is what control planes call themselves by default.
+const defaultAudience = "control-plane"
+
 // connection says which control plane a command asks, about which environment,
 // and for whom.
 type connection struct {
-	server, environment, author string
+	server, environment, author, audience string
+	// key signs what is sent; nil for nothing. keySource says where it was found.
+	key       *accesskey.Key
+	keySource string
 
 	flags *pflag.FlagSet // those that are settings
 	env   settings.LookupEnv
@@ -31,6 +38,7 @@ type connection struct {
 func newConnection(env settings.LookupEnv) *connection {
 	c := &connection{flags: pflag.NewFlagSet("connection", pflag.ContinueOnError), env: env}
 	c.flags.StringVar(&c.server, "server", defaultServer, "`URL` of the control plane (also STRATA_SERVER)")
+	c.flags.StringVar(&c.audience, "audience", defaultAudience, "what the control plane calls itself, the `name` that calls are signed for (also STRATA_AUDIENCE)")
 	return c
 }
 
@@ -62,11 +70,22 @@ func (c *connection) resolve() error {
 		return err
 	}
 	c.server = address
+	if err := checkAudience(c.audience); err != nil {
+		return err
+	}
 	if c.flags.Lookup("author") == nil {
 		return nil
 	}
 	c.author = cmp.Or(c.author, userName())
 	return checkAuthor(c.author)
+}
+
+// resolveAll completes the settings, and finds the key.
+func (c *connection) resolveAll() error {
+	if err := c.resolve(); err != nil {
+		return err
+	}
+	return c.findKey()
 }
 
 // serverURL completes what people leave out of a URL.
@@ -99,6 +118,16 @@ func checkAuthor(author string) error {
 	return nil
 }
 
+// checkAudience refuses what no signature can be for.
+func checkAudience(audience string) error {
+	const longest = 256
+	strange := func(r rune) bool { return r < '!' || r > '~' }
+	if audience == "" || len(audience) > longest || strings.ContainsFunc(audience, strange) {
+		return fmt.Errorf("--audience %q: want 1 to %d characters of ASCII without blanks", audience, longest)
+	}
+	return nil
+}
+
 // serverRun is what a command does with a control plane.
 type serverRun func(command *cobra.Command, s *server, args []string) error
 
@@ -116,7 +145,7 @@ func (c *connection) in(run serverRun) func(*cobra.Command, []string) error {
 // with is in for commands that are about no environment.
 func (c *connection) with(run serverRun) func(*cobra.Command, []string) error {
 	return func(command *cobra.Command, args []string) error {
-		if err := c.resolve(); err != nil {
+		if err := c.resolveAll(); err != nil {
 			return err
 		}
 		s := newServer(c)
@@ -133,7 +162,7 @@ func (c *connection) with(run serverRun) func(*cobra.Command, []string) error {
 // no answer soon, there are none.
 func (c *connection) complete(names func(context.Context, *server) ([]cobra.Completion, error)) cobra.CompletionFunc {
 	return func(command *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if c.resolve() != nil {
+		if c.resolveAll() != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		s := newServer(c)

@@ -17,9 +17,12 @@ func newControlplane(env settings.LookupEnv) *cobra.Command {
 	f := controlplaneFlags{config: controlplane.Default()}
 	command := &cobra.Command{
 		Use:   "controlplane",
-		Short: "Serve the admin API from a PostgreSQL database",
-		Long: `Serve the admin API from a PostgreSQL database, which is migrated first. Any
-number of control planes may work on one database.
+		Short: "Serve the admin API and the config stream from a PostgreSQL database",
+		Long: `Serve the admin API, and the config stream that data planes follow, from a
+PostgreSQL database, which is migrated first. Any number of control planes may
+work on one database.
+
+Callers sign with access keys. "strata keys bootstrap" makes the first one.
 
 Each flag is also an environment variable (--database-url is
 STRATA_DATABASE_URL) and a key of the YAML file that --config names
@@ -52,7 +55,11 @@ func (f *controlplaneFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.DatabaseURL, "database-url", c.DatabaseURL, "`URL` of the PostgreSQL database (also DATABASE_URL)")
 	flags.BoolVar(&c.AllowUnsafeDatabase, "allow-unsafe-database", c.AllowUnsafeDatabase,
 		"use a database with fsync off, which may lose what was committed")
-	flags.StringVar(&c.HTTPAddr, "http-addr", c.HTTPAddr, "where to serve the admin API, on this machine alone")
+	flags.StringVar(&c.HTTPAddr, "http-addr", c.HTTPAddr, "where to serve the admin API")
+	flags.StringVar(&c.Audience, "audience", c.Audience, "`name` that callers sign for, the same for all control planes of the database")
+	flags.StringVar(&c.PushAddr, "push-addr", c.PushAddr, "where to serve the config stream to data planes and SDKs")
+	flags.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "how long a stream may be silent")
+	flags.DurationVar(&c.MaxStreamAge, "max-stream-age", c.MaxStreamAge, "about how long a stream may live before its follower has to come anew")
 	flags.StringVar(&c.MetricsAddr, "metrics-addr", c.MetricsAddr, "where to serve /metrics, /healthz and /readyz")
 	flags.DurationVar(&c.DrainDelay, "drain-delay", c.DrainDelay, "how long to serve on, not ready, after a signal to stop")
 	flags.DurationVar(&c.StopTimeout, "stop-timeout", c.StopTimeout, "how long requests under way may then take")

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,8 +19,10 @@ func newDataplane(env settings.LookupEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "dataplane",
 		Short: "Serve evaluations of a configuration",
-		Long: `Serve evaluations of a configuration that is read from files and followed as
-they change.
+		Long: `Serve evaluations of a configuration, and follow it as it changes: from files,
+from the config stream of a control plane or of another data plane, from etcd or
+from Consul. What could not be loaded changes nothing: what was served before
+goes on being served.
 
 Each flag is also an environment variable (--http-addr is STRATA_HTTP_ADDR) and
 a key of the YAML file that --config names (http_addr). A flag counts before the
@@ -41,25 +46,34 @@ shows what comes of it.`,
 
 // dataplaneFlags are the settings of a data plane and of its process.
 type dataplaneFlags struct {
-	config dataplane.Config
-	log    logFlags
+	config        dataplane.Config
+	secretKeyFile string
+	log           logFlags
 }
 
 func (f *dataplaneFlags) register(flags *pflag.FlagSet) {
 	c := &f.config
 	flags.StringVar(&c.HTTPAddr, "http-addr", c.HTTPAddr, "where to serve evaluations")
 	flags.StringVar(&c.MetricsAddr, "metrics-addr", c.MetricsAddr, "where to serve /metrics, /healthz and /readyz")
-	flags.StringVar(&c.LayersDir, "layers-dir", c.LayersDir, "folder of the layers (also LAYERS_DIR)")
-	flags.StringVar(&c.ExperimentsDir, "experiments-dir", c.ExperimentsDir, "folder of the experiments (also EXPERIMENTS_DIR)")
-	flags.StringVar(&c.FieldsFile, "fields-file", c.FieldsFile,
-		"file of the declared context fields (also FIELDS_FILE); default fields.json, .yaml or .yml beside the folder of layers")
+	flags.StringVar(&c.Environment, "environment", c.Environment, "`name` of the environment that is served")
+	flags.StringVar((*string)(&c.Source), "source", string(c.Source), "where configurations come from: files, stream, etcd or consul")
+	f.registerFiles(flags)
+	f.registerStream(flags)
+	f.registerEtcd(flags)
+	f.registerConsul(flags)
+	f.registerRelay(flags)
 	flags.DurationVar(&c.DrainDelay, "drain-delay", c.DrainDelay, "how long to serve on, not ready, after a signal to stop")
 	flags.DurationVar(&c.StopTimeout, "stop-timeout", c.StopTimeout, "how long requests under way may then take")
 	f.log.register(flags, obs.FormatJSON)
 	flags.String(settings.FileFlag, "", "YAML file of settings")
-	settings.Alias(flags, "layers-dir", "LAYERS_DIR")
-	settings.Alias(flags, "experiments-dir", "EXPERIMENTS_DIR")
-	settings.Alias(flags, "fields-file", "FIELDS_FILE")
+}
+
+func (f *dataplaneFlags) registerRelay(flags *pflag.FlagSet) {
+	c := &f.config.Relay
+	flags.StringVar(&c.Audience, "audience", c.Audience, "`name` that those sign for who follow this data plane")
+	flags.StringVar(&c.KeysFile, "keys-file", c.KeysFile, "`file` of the public keys of those who may follow, for sources that bring none")
+	flags.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "how long a stream to a follower may be silent")
+	flags.DurationVar(&c.MaxStreamAge, "max-stream-age", c.MaxStreamAge, "about how long a stream may live before its follower has to come anew")
 }
 
 // complete makes the configuration of what the flags say.
@@ -67,5 +81,12 @@ func (f *dataplaneFlags) complete(log io.Writer) (dataplane.Config, error) {
 	logger, err := f.log.logger(log)
 	config := f.config
 	config.Log, config.Version = logger, version()
+	if f.secretKeyFile != "" && config.Stream.SecretKey == "" {
+		secret, fault := os.ReadFile(f.secretKeyFile)
+		if fault != nil {
+			err = errors.Join(err, fmt.Errorf("--secret-key-file: %w", fault))
+		}
+		config.Stream.SecretKey = string(secret)
+	}
 	return config, err
 }

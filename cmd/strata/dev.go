@@ -22,7 +22,7 @@ import (
 )
 
 func newDev(env settings.LookupEnv) *cobra.Command {
-	f := newDevFlags()
+	f := newDevFlags(env)
 	command := &cobra.Command{
 		Use:   "dev",
 		Short: "Run everything on this machine, with a demo",
@@ -57,12 +57,15 @@ type devFlags struct {
 	environment string
 	demo        string
 	log         logFlags
+	env         settings.LookupEnv
 }
 
-func newDevFlags() *devFlags {
-	f := &devFlags{control: controlplane.Default(), data: dataplane.Default(), dataDir: defaultDataDir(), environment: "demo"}
+func newDevFlags(env settings.LookupEnv) *devFlags {
+	f := &devFlags{
+		control: controlplane.Default(), data: dataplane.Default(), dataDir: defaultDataDir(), environment: "demo", env: env,
+	}
 	// What is for one person is not for the network.
-	f.control.MetricsAddr = "127.0.0.1:9092"
+	f.control.HTTPAddr, f.control.PushAddr, f.control.MetricsAddr = "127.0.0.1:8082", "127.0.0.1:9091", "127.0.0.1:9092"
 	f.data.HTTPAddr, f.data.MetricsAddr = "127.0.0.1:8080", "127.0.0.1:9090"
 	return f
 }
@@ -89,7 +92,8 @@ func (f *devFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "use a private database that is deleted at the end")
 	flags.StringVar(&f.environment, "env", f.environment, "`name` of the environment to serve, which is made if it is not there")
 	flags.StringVar(&f.demo, "demo", "", "`folder` of what a new environment begins with; default the examples")
-	flags.StringVar(&f.control.HTTPAddr, "admin-addr", f.control.HTTPAddr, "where to serve the admin API, on this machine alone")
+	flags.StringVar(&f.control.HTTPAddr, "admin-addr", f.control.HTTPAddr, "where to serve the admin API")
+	flags.StringVar(&f.control.PushAddr, "push-addr", f.control.PushAddr, "where to serve the config stream")
 	flags.StringVar(&f.control.MetricsAddr, "admin-metrics-addr", f.control.MetricsAddr, "where to serve the control plane's metrics")
 	flags.StringVar(&f.data.HTTPAddr, "http-addr", f.data.HTTPAddr, "where to serve evaluations")
 	flags.StringVar(&f.data.MetricsAddr, "metrics-addr", f.data.MetricsAddr, "where to serve the data plane's metrics")
@@ -128,32 +132,47 @@ func (f *devFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) err
 	}
 	control.Log, control.Version, data.Log, data.Version = log, version(), log, version()
 
-	admin, serving := make(chan controlplane.Listening, 1), make(chan dataplane.Addresses, 1)
-	control.OnListening = func(l controlplane.Listening) { admin <- l }
-	data.OnListening = func(a dataplane.Addresses) { serving <- a }
-	seeded := make(chan controlplane.Listening, 1)
+	keys := &devKeys{databaseURL: control.DatabaseURL, env: f.env}
+	listening, ready := make(chan controlplane.Listening, 1), make(chan struct{})
+	control.OnListening = func(l controlplane.Listening) { listening <- l }
+	var served dataplane.Addresses
+	data.OnListening = func(a dataplane.Addresses) { served = a }
+	data.OnReady = func() { close(ready) }
+	var admin controlplane.Listening
 	//nolint:contextcheck // see nested
 	parts = append(
 		parts,
-		nested("control plane", func(ctx context.Context) error { return inDevFlags(controlplane.Run(ctx, control)) }),
+		nested("control plane", func(ctx context.Context) error {
+			if err := keys.first(ctx, "http://"+control.HTTPAddr); err != nil {
+				return unlessOver(ctx, fmt.Errorf("the access key: %w", err))
+			}
+			return inDevFlags(controlplane.Run(ctx, control))
+		}),
 		nested("data plane", func(ctx context.Context) error {
-			l, ok := receive(ctx, admin)
-			if !ok {
+			var ok bool
+			if admin, ok = receive(ctx, listening); !ok {
 				return nil
 			}
-			if err := f.seed(ctx, "http://"+l.HTTP.String()); err != nil {
+			if err := keys.complete(ctx, admin); err != nil {
+				return unlessOver(ctx, fmt.Errorf("the access keys: %w", err))
+			}
+			if err := f.seed(ctx, keys.connection(f.environment)); err != nil {
 				return unlessOver(ctx, fmt.Errorf("the demo: %w", err))
 			}
-			seeded <- l
-			data.Feed = l.Feed(f.environment)
+			data.Source, data.Environment = dataplane.SourceStream, f.environment
+			data.Stream.URL = "http://" + admin.Push.String()
+			data.Stream.AccessKey, data.Stream.SecretKey = keys.plane.AccessKey(), keys.plane.SecretKey()
 			return unlessOver(ctx, dataplane.Run(ctx, data))
 		}),
 		nested("greeting", func(ctx context.Context) error {
-			a, ok := receive(ctx, serving)
-			if !ok {
+			select {
+			case <-ready:
+			case <-ctx.Done():
 				return nil
 			}
-			return unlessOver(ctx, f.greet(ctx, out, greeting{admin: <-seeded, data: a, where: where, took: time.Since(began)}))
+			return unlessOver(ctx, f.greet(ctx, out, greeting{
+				keys: keys, admin: admin, data: served, where: where, took: time.Since(began),
+			}))
 		}),
 	)
 	return service.Run(ctx, devGrace, parts...)

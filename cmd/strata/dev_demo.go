@@ -20,8 +20,8 @@ import (
 
 // seed makes the environment, with what it begins with, if it is not there or has
 // never had anything in it.
-func (f *devFlags) seed(ctx context.Context, url string) error {
-	s := newServer(&connection{server: url, environment: f.environment, author: "strata dev"})
+func (f *devFlags) seed(ctx context.Context, c *connection) error {
+	s := newServer(c)
 	defer s.close()
 	there, err := s.environments.Get(ctx, &adminv1.EnvironmentServiceGetRequest{Environment: f.environment})
 	missing := connect.CodeOf(err) == connect.CodeNotFound
@@ -69,6 +69,7 @@ func (f *devFlags) demoChanges() (_ []*adminv1.Change, err error) {
 
 // greeting is what there is to tell once everything runs.
 type greeting struct {
+	keys  *devKeys
 	admin controlplane.Listening
 	data  dataplane.Addresses
 	where string
@@ -77,7 +78,7 @@ type greeting struct {
 
 // greet says what runs where, and what to try. Then it waits for the end.
 func (f *devFlags) greet(ctx context.Context, out io.Writer, g greeting) error {
-	s := newServer(&connection{server: "http://" + g.admin.HTTP.String()})
+	s := newServer(g.keys.connection(f.environment))
 	defer s.close()
 	answer, err := s.environments.Get(ctx, &adminv1.EnvironmentServiceGetRequest{Environment: f.environment})
 	if err != nil {
@@ -89,18 +90,19 @@ Strata is ready, %.1f s after it was started.
 
   evaluations   http://%s/experiment
   admin API     http://%s, described at /openapi.yaml
+  config stream http://%s
   metrics       http://%s/metrics, http://%s/metrics
   environment   %s at revision %d: %s, %s
   data          %s
-
+%s
 Try in another terminal:
 
   curl -s http://%s/experiment -d '{"services": ["ranker_svc"], "context": {"user_id": "user_12345", "country": "US", "age": 25}}'
   bin/strata get experiments
 
 Ctrl-C stops all of it.
-`, g.took.Seconds(), g.data.HTTP, g.admin.HTTP, g.data.Metrics, g.admin.Metrics,
-		e.GetName(), e.GetRevision(), present.Count(int(e.GetLayerCount()), "layer"), present.Count(int(e.GetExperimentCount()), "experiment"), g.where,
+`, g.took.Seconds(), g.data.HTTP, g.admin.HTTP, g.admin.Push, g.data.Metrics, g.admin.Metrics,
+		e.GetName(), e.GetRevision(), present.Count(int(e.GetLayerCount()), "layer"), present.Count(int(e.GetExperimentCount()), "experiment"), g.where, g.keys.tell(),
 		g.data.HTTP)
 	<-ctx.Done()
 	return nil

@@ -63,7 +63,7 @@ func startDev(t *testing.T, args ...string) *dev {
 	errors := &greeted{done: make(chan struct{})}
 	args = append([]string{
 		"dev", "--http-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0",
-		"--admin-addr", "127.0.0.1:0", "--admin-metrics-addr", "127.0.0.1:0",
+		"--admin-addr", "127.0.0.1:0", "--push-addr", "127.0.0.1:0", "--admin-metrics-addr", "127.0.0.1:0",
 	}, args...)
 	go func() {
 		d.exitCodes <- run(ctx, args, streams{strings.NewReader(""), d.out, errors}, func(string) (string, bool) { return "", false })
@@ -178,7 +178,7 @@ func TestTour(t *testing.T) {
 	if got := d.evaluate("5"); got != "v2.1" {
 		t.Errorf("after the rollback model %s is served", got)
 	}
-	d.says(0, []string{"Model v2.2", "rollback to 2", "tour", "Allocate slots to experiment 100"}, "history")
+	d.says(0, []string{"Model v2.2", "rollback to 2", "tour", "Allocate slots to"}, "history")
 	d.says(0, []string{"no change"}, "diff", "2", "5")
 
 	bundle := d.strata(0, "export")
@@ -214,7 +214,7 @@ func TestDevNamesItsOwnFlags(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	code, _, errors := command(t, nil, "dev", "--ephemeral", "--admin-addr", listener.Addr().String(),
-		"--http-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--admin-metrics-addr", "127.0.0.1:0")
+		"--http-addr", "127.0.0.1:0", "--push-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--admin-metrics-addr", "127.0.0.1:0")
 	if code != 1 || !strings.Contains(errors, "--admin-addr: listen") {
 		t.Errorf("exit code %d: %s", code, errors)
 	}

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -61,6 +64,7 @@ func (s *server) failure(ctx context.Context, err error, locate func(*errdetails
 		f.message = refused.Code().String()
 	}
 	var violations []*errdetails.BadRequest_FieldViolation
+	var metadata map[string]string
 	for _, detail := range refused.Details() {
 		message, err := detail.Value()
 		if err != nil {
@@ -68,14 +72,39 @@ func (s *server) failure(ctx context.Context, err error, locate func(*errdetails
 		}
 		switch message := message.(type) {
 		case *errdetails.ErrorInfo:
-			f.reason = message.GetReason()
+			f.reason, metadata = message.GetReason(), message.GetMetadata()
 		case *errdetails.BadRequest:
 			violations = append(violations, message.GetFieldViolations()...)
 		}
 	}
 	f.name(violations, locate)
-	f.hint = hints[strings.TrimPrefix(f.reason, reasonPrefix)]
+	f.hint = s.hint(refused.Code(), strings.TrimPrefix(f.reason, reasonPrefix), metadata)
 	return f
+}
+
+// hint says what to do about a reason; empty if the message says all.
+func (s *server) hint(code connect.Code, reason string, metadata map[string]string) string {
+	switch {
+	case reason == "CLOCK_SKEW":
+		text := "this machine's clock says " + time.Now().UTC().Format(time.DateTime)
+		if millis, err := strconv.ParseInt(metadata["server_time_millis"], 10, 64); err == nil {
+			text += ", the control plane's " + time.UnixMilli(millis).UTC().Format(time.DateTime)
+		}
+		return text + " (UTC): set the one that is wrong"
+	case reason == "REPLAYED":
+		return "nothing was done: try again; if it stays so, something on the way sends requests twice"
+	case code == connect.CodeUnauthenticated && s.key == nil:
+		return "there is no access key for " + s.url + " here: set STRATA_ACCESS_KEY and STRATA_SECRET_KEY\n" +
+			"\"strata keys bootstrap\" makes the first key, \"strata keys create\" makes others"
+	case code == connect.CodeUnauthenticated:
+		return fmt.Sprintf("it was signed by %s of %s for the audience %q\n", s.key.AccessKey(), s.keySource, s.audience) +
+			"\"strata keys list\" with another key tells what became of this one; a new key is known everywhere after two seconds"
+	case code == connect.CodePermissionDenied && s.key != nil:
+		return fmt.Sprintf("it was signed by %s of %s\n", s.key.AccessKey(), s.keySource) +
+			"\"strata keys list\" with an admin's key tells what this one may do, \"strata keys create\" makes one that may do more"
+	default:
+		return hints[reason]
+	}
 }
 
 // silence returns the failure of a call that no control plane answered.
@@ -132,5 +161,8 @@ var hints = map[string]string{
 	"STALE_REVISION":        "nothing was done, as somebody else changed the environment: try again, and look at the new plan",
 	"STALE_ETAG":            "nothing was done, as somebody else changed it: try again",
 	"PLAN_MISMATCH":         "nothing was done, as it would not be what the plan said: try again, and look at the new plan",
+	"KEY_NOT_FOUND":         "\"strata keys list\" lists those there are",
+	"KEY_LIMIT":             "\"strata keys list --in-use\" shows them, \"strata keys revoke\" revokes one",
+	"LAST_ADMIN_KEY":        "\"strata keys create NAME --role admin\" makes another one",
 	"NOT_ENOUGH_SLOTS":      "\"strata get layer ID\" shows who has them; --ignore-cooling takes those that rest, too",
 }

@@ -22,6 +22,7 @@ func newGet(env settings.LookupEnv) *cobra.Command {
 		newGetExperiments(env),
 		newGetFields(env),
 		newGetRevisions(env),
+		newGetPlanes(env),
 	)
 	return command
 }

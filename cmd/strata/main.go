@@ -52,7 +52,8 @@ func newRoot(env settings.LookupEnv) *cobra.Command {
 		Long: `Layered A/B experiments.
 
 Commands exit with 0, and with 1 on an error; plan and diff exit with 2 if there
-are changes. Data goes to standard output, messages to standard error.`,
+are changes. Data goes to standard output, messages to standard error. What is
+sent to a control plane is signed by an access key; see "strata keys --help".`,
 		// An error is about what was asked, not about how to ask; --help is there
 		// for that.
 		SilenceUsage:  true,
@@ -61,13 +62,14 @@ are changes. Data goes to standard output, messages to standard error.`,
 	addGroup(root, "Run:", newDev(env), newControlplane(env), newDataplane(env))
 	addGroup(
 		root, "Look:",
-		newGet(env), newHistory(env), newDiff(env), newPlan(env), newEval(env), newExplain(env), newExport(env), newLint(),
+		newGet(env), newHistory(env), newDiff(env), newPlan(env), newEval(env), newExplain(env), newExport(env), newLint(), newCall(env), newWait(env),
 	)
 	addGroup(
 		root, "Change:",
 		newApply(env), newRollback(env), newPromote(env), newCreate(env), newDelete(env),
 		newStart(env), newAllocate(env), newPause(env), newResume(env), newConclude(env), newArchive(env),
 	)
+	addGroup(root, "Access:", newKeys(env))
 	root.AddCommand(newConfig(env), newVersion())
 	return root
 }

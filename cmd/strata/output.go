@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -71,4 +73,19 @@ func (f outputFormat) write(w io.Writer, m proto.Message, table func(io.Writer) 
 	default:
 		return table(w)
 	}
+}
+
+// writeJSONLine writes a message as JSON in one line.
+func writeJSONLine(w io.Writer, m proto.Message) error {
+	var text bytes.Buffer
+	if err := present.JSON(&text, m); err != nil {
+		return err
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, text.Bytes()); err != nil {
+		return err
+	}
+	line.WriteByte('\n')
+	_, err := w.Write(line.Bytes())
+	return err
 }

@@ -27,7 +27,7 @@ type preview struct {
 }
 
 // previewFlags are the flags that a folder has no use for.
-var previewFlags = []string{"revision", "at", "file", "server", "env"}
+var previewFlags = []string{"revision", "at", "file", "server", "audience", "env"}
 
 func (p *preview) register(env settings.LookupEnv, command *cobra.Command) {
 	p.connection = newConnection(env)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	"github.com/strata-exp/strata/gen/go/strata/admin/v1/adminv1connect"
+	"github.com/strata-exp/strata/sdk/go/accesskey"
 )
 
 // callTimeout is how long a call may take. A change of a large configuration
@@ -24,6 +26,9 @@ type server struct {
 	url string
 	// environment is what the command is about; empty until it is chosen.
 	environment string
+	// key signs what is sent; nil for nothing. keySource says where it was found.
+	key                 *accesskey.Key
+	keySource, audience string
 
 	environments adminv1connect.EnvironmentServiceClient
 	layers       adminv1connect.LayerServiceClient
@@ -31,8 +36,12 @@ type server struct {
 	fields       adminv1connect.FieldServiceClient
 	revisions    adminv1connect.RevisionServiceClient
 	previews     adminv1connect.PreviewServiceClient
+	keys         adminv1connect.AccessKeyServiceClient
+	planes       adminv1connect.PlaneServiceClient
 
 	transport *http.Transport
+	client    connect.HTTPClient // which signs
+	options   connect.ClientOption
 	// wait waits between attempts. The error is the context's.
 	wait func(context.Context, time.Duration) error
 }
@@ -41,17 +50,28 @@ type server struct {
 func newServer(c *connection) *server {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	client := &http.Client{Transport: transport}
+	audience := cmp.Or(c.audience, defaultAudience)
+	if c.key != nil {
+		client.Transport = &accesskey.Transport{Key: c.key, Audience: audience, Next: transport}
+	}
 	options := connect.WithInterceptors(caller{author: c.author})
 	return &server{
 		url:          c.server,
 		environment:  c.environment,
+		key:          c.key,
+		keySource:    c.keySource,
+		audience:     audience,
 		environments: adminv1connect.NewEnvironmentServiceClient(client, c.server, options),
 		layers:       adminv1connect.NewLayerServiceClient(client, c.server, options),
 		experiments:  adminv1connect.NewExperimentServiceClient(client, c.server, options),
 		fields:       adminv1connect.NewFieldServiceClient(client, c.server, options),
 		revisions:    adminv1connect.NewRevisionServiceClient(client, c.server, options),
 		previews:     adminv1connect.NewPreviewServiceClient(client, c.server, options),
+		keys:         adminv1connect.NewAccessKeyServiceClient(client, c.server, options),
+		planes:       adminv1connect.NewPlaneServiceClient(client, c.server, options),
 		transport:    transport,
+		client:       client,
+		options:      options,
 		wait:         waitFor,
 	}
 }

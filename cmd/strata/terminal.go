@@ -1,15 +1,14 @@
 package main
 
 import (
-	"io"
 	"io/fs"
 	"os"
 )
 
-// interactive reports whether somebody can answer on an input: whether it is a
-// terminal.
-func interactive(in io.Reader) bool {
-	file, ok := in.(interface{ Stat() (fs.FileInfo, error) })
+// interactive reports whether an input or output is a terminal: whether somebody
+// can answer, or looks at it.
+func interactive(stream any) bool {
+	file, ok := stream.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok {
 		return false
 	}

@@ -24,6 +24,9 @@ const writing = `First it is planned and the plan is shown; on a terminal you ar
 unless --yes is given. If anybody changes the environment after the plan was
 made, nothing is done.
 
+With --wait it then waits until data planes run the revision, and exits with 1 if
+they do not in time; the revision is made all the same.
+
 With -o json or yaml, the answer of the control plane goes to standard output and
 the plan to standard error. Exits with 0 if it was done or there was nothing to
 do, and with 1 on an error.`
@@ -33,6 +36,7 @@ type writeFlags struct {
 	message     string
 	yes, dryRun bool
 	output      outputFormat
+	waitFlags   waitFlags
 }
 
 func (f *writeFlags) register(command *cobra.Command) {
@@ -40,6 +44,7 @@ func (f *writeFlags) register(command *cobra.Command) {
 	flags.StringVarP(&f.message, "message", "m", "", "why, a `text` for those who read the history")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be done, and do nothing")
+	f.waitFlags.register(command)
 	registerOutput(command, &f.output, asTable, asJSON, asYAML)
 }
 
@@ -75,28 +80,32 @@ type write struct {
 	done func(outcome) string
 }
 
-// run plans the change, shows the plan, asks, and makes it.
+// run plans the change, shows the plan, asks, makes it, and waits for it.
 func (w *write) run(command *cobra.Command) error {
 	ctx := command.Context()
+	if err := w.waitFlags.check(command, w.dryRun); err != nil {
+		return err
+	}
 	planned, err := w.plan(ctx)
 	if err != nil {
 		return err
 	}
 	plan := planned.GetPlan()
 	if !present.Changes(plan) || w.dryRun {
-		return w.output.write(command.OutOrStdout(), planned, func(out io.Writer) error {
+		err := w.output.write(command.OutOrStdout(), planned, func(out io.Writer) error {
 			if err := w.show(out, plan); err != nil || !present.Changes(plan) {
 				return err
 			}
 			_, err := fmt.Fprintln(out, "\ndry run: nothing was done")
 			return err
 		})
+		if err != nil {
+			return err
+		}
+		// Whoever runs a command again that did not see the end wants to see it now.
+		return w.waitFlags.await(command, w.server, w.messages(command), plan.GetBaseRevision(), false)
 	}
-	shown := command.ErrOrStderr()
-	if w.output == asTable {
-		shown = command.OutOrStdout()
-	}
-	if err := w.show(shown, plan); err != nil {
+	if err := w.show(w.messages(command), plan); err != nil {
 		return err
 	}
 	if !w.yes && interactive(command.InOrStdin()) {
@@ -108,10 +117,22 @@ func (w *write) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return w.output.write(command.OutOrStdout(), made, func(out io.Writer) error {
+	err = w.output.write(command.OutOrStdout(), made, func(out io.Writer) error {
 		_, err := fmt.Fprintf(out, "\n%s\n", w.result(made))
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return w.waitFlags.await(command, w.server, w.messages(command), made.GetRevision(), true)
+}
+
+// messages is where texts for people go that belong to what was asked for.
+func (w *write) messages(command *cobra.Command) io.Writer {
+	if w.output == asTable {
+		return command.OutOrStdout()
+	}
+	return command.ErrOrStderr()
 }
 
 // plan sends the change to be planned only.

@@ -12,10 +12,11 @@ import (
 
 const countEnvironments = `-- name: CountEnvironments :one
 SELECT count(*) FROM environment
+WHERE cardinality($1::text[]) = 0 OR name = ANY($1::text[])
 `
 
-func (q *Queries) CountEnvironments(ctx context.Context) (int64, error) {
-	row := q.db.QueryRow(ctx, countEnvironments)
+func (q *Queries) CountEnvironments(ctx context.Context, among []string) (int64, error) {
+	row := q.db.QueryRow(ctx, countEnvironments, among)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -64,7 +65,7 @@ func (q *Queries) DeleteEnvironment(ctx context.Context, envID int64) error {
 }
 
 const getEnvironment = `-- name: GetEnvironment :one
-SELECT environment.env_id, environment.name, environment.description, environment.cooling_seconds, environment.version, environment.created_at, environment_head.env_id, environment_head.revision, environment_head.floor, environment_head.epoch, environment_head.checksum, environment_head.hash, environment_head.updated_at
+SELECT environment.env_id, environment.name, environment.description, environment.cooling_seconds, environment.version, environment.created_at, environment_head.env_id, environment_head.revision, environment_head.floor, environment_head.checksum, environment_head.hash, environment_head.updated_at, environment_head.epoch
 FROM environment JOIN environment_head USING (env_id)
 WHERE name = $1
 `
@@ -87,16 +88,16 @@ func (q *Queries) GetEnvironment(ctx context.Context, name string) (GetEnvironme
 		&i.EnvironmentHead.EnvID,
 		&i.EnvironmentHead.Revision,
 		&i.EnvironmentHead.Floor,
-		&i.EnvironmentHead.Epoch,
 		&i.EnvironmentHead.Checksum,
 		&i.EnvironmentHead.Hash,
 		&i.EnvironmentHead.UpdatedAt,
+		&i.EnvironmentHead.Epoch,
 	)
 	return i, err
 }
 
 const getHead = `-- name: GetHead :one
-SELECT env_id, revision, floor, epoch, checksum, hash, updated_at FROM environment_head WHERE env_id = $1
+SELECT env_id, revision, floor, checksum, hash, updated_at, epoch FROM environment_head WHERE env_id = $1
 `
 
 func (q *Queries) GetHead(ctx context.Context, envID int64) (EnvironmentHead, error) {
@@ -106,12 +107,23 @@ func (q *Queries) GetHead(ctx context.Context, envID int64) (EnvironmentHead, er
 		&i.EnvID,
 		&i.Revision,
 		&i.Floor,
-		&i.Epoch,
 		&i.Checksum,
 		&i.Hash,
 		&i.UpdatedAt,
+		&i.Epoch,
 	)
 	return i, err
+}
+
+const getTokenKey = `-- name: GetTokenKey :one
+SELECT token_key FROM cluster
+`
+
+func (q *Queries) GetTokenKey(ctx context.Context) ([]byte, error) {
+	row := q.db.QueryRow(ctx, getTokenKey)
+	var token_key []byte
+	err := row.Scan(&token_key)
+	return token_key, err
 }
 
 const insertEnvironment = `-- name: InsertEnvironment :one
@@ -165,15 +177,16 @@ func (q *Queries) InsertHead(ctx context.Context, arg InsertHeadParams) error {
 }
 
 const listEnvironments = `-- name: ListEnvironments :many
-SELECT environment.env_id, environment.name, environment.description, environment.cooling_seconds, environment.version, environment.created_at, environment_head.env_id, environment_head.revision, environment_head.floor, environment_head.epoch, environment_head.checksum, environment_head.hash, environment_head.updated_at
+SELECT environment.env_id, environment.name, environment.description, environment.cooling_seconds, environment.version, environment.created_at, environment_head.env_id, environment_head.revision, environment_head.floor, environment_head.checksum, environment_head.hash, environment_head.updated_at, environment_head.epoch
 FROM environment JOIN environment_head USING (env_id)
-WHERE name > $1
+WHERE name > $1 AND (cardinality($2::text[]) = 0 OR name = ANY($2::text[]))
 ORDER BY name
-LIMIT $2
+LIMIT $3
 `
 
 type ListEnvironmentsParams struct {
 	After   string
+	Among   []string
 	MaxRows int32
 }
 
@@ -183,7 +196,7 @@ type ListEnvironmentsRow struct {
 }
 
 func (q *Queries) ListEnvironments(ctx context.Context, arg ListEnvironmentsParams) ([]ListEnvironmentsRow, error) {
-	rows, err := q.db.Query(ctx, listEnvironments, arg.After, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listEnvironments, arg.After, arg.Among, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -201,10 +214,10 @@ func (q *Queries) ListEnvironments(ctx context.Context, arg ListEnvironmentsPara
 			&i.EnvironmentHead.EnvID,
 			&i.EnvironmentHead.Revision,
 			&i.EnvironmentHead.Floor,
-			&i.EnvironmentHead.Epoch,
 			&i.EnvironmentHead.Checksum,
 			&i.EnvironmentHead.Hash,
 			&i.EnvironmentHead.UpdatedAt,
+			&i.EnvironmentHead.Epoch,
 		); err != nil {
 			return nil, err
 		}
@@ -217,24 +230,27 @@ func (q *Queries) ListEnvironments(ctx context.Context, arg ListEnvironmentsPara
 }
 
 const listHeads = `-- name: ListHeads :many
-SELECT env_id, revision FROM environment_head
+SELECT env_id, revision, floor, checksum, hash, updated_at, epoch FROM environment_head
 `
 
-type ListHeadsRow struct {
-	EnvID    int64
-	Revision int64
-}
-
-func (q *Queries) ListHeads(ctx context.Context) ([]ListHeadsRow, error) {
+func (q *Queries) ListHeads(ctx context.Context) ([]EnvironmentHead, error) {
 	rows, err := q.db.Query(ctx, listHeads)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ListHeadsRow
+	var items []EnvironmentHead
 	for rows.Next() {
-		var i ListHeadsRow
-		if err := rows.Scan(&i.EnvID, &i.Revision); err != nil {
+		var i EnvironmentHead
+		if err := rows.Scan(
+			&i.EnvID,
+			&i.Revision,
+			&i.Floor,
+			&i.Checksum,
+			&i.Hash,
+			&i.UpdatedAt,
+			&i.Epoch,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -246,7 +262,7 @@ func (q *Queries) ListHeads(ctx context.Context) ([]ListHeadsRow, error) {
 }
 
 const lockEnvironment = `-- name: LockEnvironment :one
-SELECT environment.env_id, environment.name, environment.description, environment.cooling_seconds, environment.version, environment.created_at, environment_head.env_id, environment_head.revision, environment_head.floor, environment_head.epoch, environment_head.checksum, environment_head.hash, environment_head.updated_at, clock_timestamp()::timestamptz AS now
+SELECT environment.env_id, environment.name, environment.description, environment.cooling_seconds, environment.version, environment.created_at, environment_head.env_id, environment_head.revision, environment_head.floor, environment_head.checksum, environment_head.hash, environment_head.updated_at, environment_head.epoch, clock_timestamp()::timestamptz AS now
 FROM environment JOIN environment_head USING (env_id)
 WHERE environment.name = $1
 FOR UPDATE OF environment_head, environment
@@ -273,17 +289,17 @@ func (q *Queries) LockEnvironment(ctx context.Context, name string) (LockEnviron
 		&i.EnvironmentHead.EnvID,
 		&i.EnvironmentHead.Revision,
 		&i.EnvironmentHead.Floor,
-		&i.EnvironmentHead.Epoch,
 		&i.EnvironmentHead.Checksum,
 		&i.EnvironmentHead.Hash,
 		&i.EnvironmentHead.UpdatedAt,
+		&i.EnvironmentHead.Epoch,
 		&i.Now,
 	)
 	return i, err
 }
 
 const lockHead = `-- name: LockHead :one
-SELECT env_id, revision, floor, epoch, checksum, hash, updated_at FROM environment_head WHERE env_id = $1 FOR UPDATE
+SELECT env_id, revision, floor, checksum, hash, updated_at, epoch FROM environment_head WHERE env_id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockHead(ctx context.Context, envID int64) (EnvironmentHead, error) {
@@ -293,12 +309,26 @@ func (q *Queries) LockHead(ctx context.Context, envID int64) (EnvironmentHead, e
 		&i.EnvID,
 		&i.Revision,
 		&i.Floor,
-		&i.Epoch,
 		&i.Checksum,
 		&i.Hash,
 		&i.UpdatedAt,
+		&i.Epoch,
 	)
 	return i, err
+}
+
+const moveEpoch = `-- name: MoveEpoch :exec
+UPDATE environment_head SET epoch = $1 WHERE env_id = $2
+`
+
+type MoveEpochParams struct {
+	Epoch int64
+	EnvID int64
+}
+
+func (q *Queries) MoveEpoch(ctx context.Context, arg MoveEpochParams) error {
+	_, err := q.db.Exec(ctx, moveEpoch, arg.Epoch, arg.EnvID)
+	return err
 }
 
 const moveFloor = `-- name: MoveFloor :exec

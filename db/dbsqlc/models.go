@@ -6,7 +6,24 @@ package dbsqlc
 
 import (
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
+
+type AccessKey struct {
+	AccessKey    string
+	PublicKey    []byte
+	Name         string
+	Role         int16
+	Environments []string
+	Services     []string
+	NotBefore    time.Time
+	ExpiresAt    time.Time
+	CreatedAt    time.Time
+	CreatedBy    string
+	RevokedAt    pgtype.Timestamptz
+	LastUsedAt   pgtype.Timestamptz
+}
 
 type ApplyRequest struct {
 	EnvID          int64
@@ -28,6 +45,12 @@ type Changelog struct {
 	CreatedAt      time.Time
 }
 
+type Cluster struct {
+	One        bool
+	TokenKey   []byte
+	KeyVersion int64
+}
+
 type Environment struct {
 	EnvID          int64
 	Name           string
@@ -41,15 +64,32 @@ type EnvironmentHead struct {
 	EnvID     int64
 	Revision  int64
 	Floor     int64
-	Epoch     [16]byte
 	Checksum  []byte
 	Hash      []byte
 	UpdatedAt time.Time
+	Epoch     int64
 }
 
 type ExperimentIdentity struct {
 	Eid     int32
 	Service string
+}
+
+type Plane struct {
+	EnvID          int64
+	Instance       string
+	AccessKey      string
+	Status         []byte
+	Epoch          int64
+	ActiveRevision int64
+	ActiveSince    time.Time
+	ReportedAt     time.Time
+}
+
+type RequestNonce struct {
+	AccessKey string
+	Nonce     string
+	ExpiresAt time.Time
 }
 
 type Resource struct {

@@ -24,12 +24,13 @@ FOR UPDATE OF environment_head, environment;
 -- name: ListEnvironments :many
 SELECT sqlc.embed(environment), sqlc.embed(environment_head)
 FROM environment JOIN environment_head USING (env_id)
-WHERE name > @after
+WHERE name > @after AND (cardinality(@among::text[]) = 0 OR name = ANY(@among::text[]))
 ORDER BY name
 LIMIT @max_rows;
 
 -- name: CountEnvironments :one
-SELECT count(*) FROM environment;
+SELECT count(*) FROM environment
+WHERE cardinality(@among::text[]) = 0 OR name = ANY(@among::text[]);
 
 -- name: CountResources :many
 SELECT env_id, kind, count(*)::integer AS resources
@@ -46,12 +47,18 @@ WHERE env_id = @env_id;
 DELETE FROM environment WHERE env_id = @env_id;
 
 -- name: ListHeads :many
-SELECT env_id, revision FROM environment_head;
+SELECT * FROM environment_head;
 
 -- name: MoveHead :exec
 UPDATE environment_head
 SET revision = @revision, checksum = @checksum, hash = @hash, updated_at = @updated_at
 WHERE env_id = @env_id;
+
+-- name: GetTokenKey :one
+SELECT token_key FROM cluster;
+
+-- name: MoveEpoch :exec
+UPDATE environment_head SET epoch = @epoch WHERE env_id = @env_id;
 
 -- name: MoveFloor :exec
 UPDATE environment_head SET floor = @floor WHERE env_id = @env_id AND floor < @floor;

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	"github.com/strata-exp/strata/sdk/go/engine"
@@ -68,7 +67,7 @@ func (l *loading) folder(kind engine.Kind, name string) []*file {
 	}
 	files := []*file{}
 	for _, entry := range entries {
-		if strings.HasPrefix(entry.Name(), ".") || !slices.Contains(extensions, filepath.Ext(entry.Name())) {
+		if !isDocument(entry.Name()) {
 			continue
 		}
 		if f := l.file(kind, filepath.Join(name, entry.Name())); f != nil {
@@ -95,9 +94,17 @@ func (l *loading) fields(paths Paths) *file {
 	if paths.Layers == "" {
 		return nil
 	}
+	return l.one(func(extension string) *file {
+		return l.file(engine.KindField, filepath.Join(paths.Layers, "..", keyFields+extension))
+	})
+}
+
+// one returns the one file of fields of those with any of the extensions, nil if
+// there is none.
+func (l *loading) one(with func(extension string) *file) *file {
 	var first *file
 	for _, extension := range extensions {
-		f := l.file(engine.KindField, filepath.Join(paths.Layers, "..", "fields"+extension))
+		f := with(extension)
 		switch {
 		case f == nil:
 		case first == nil:
@@ -107,6 +114,20 @@ func (l *loading) fields(paths Paths) *file {
 		}
 	}
 	return first
+}
+
+// set returns what was loaded, if there was no fault: last, if it is of the same
+// files.
+func (l *loading) set(last *Set, layers, experiments []*file, fields *file) (*Set, error) {
+	if len(l.faults) > 0 {
+		l.faults.sort()
+		return nil, l.faults
+	}
+	if last != nil && last.fields == fields &&
+		slices.Equal(last.layers, layers) && slices.Equal(last.experiments, experiments) {
+		return last, nil
+	}
+	return newSet(layers, experiments, fields), nil
 }
 
 // file returns a file, read again or not. It returns nil if there is no such

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/strata-exp/strata/sdk/go/engine"
@@ -83,13 +82,10 @@ func (l *Loader) Load() (*Set, error) {
 	experiments := load.folder(engine.KindExperiment, l.paths.Experiments)
 	fields := load.fields(l.paths)
 	l.files = load.files
-	if len(load.faults) > 0 {
-		load.faults.sort()
-		return nil, load.faults
+	set, err := load.set(l.last, layers, experiments, fields)
+	if err != nil {
+		return nil, err
 	}
-	if l.last == nil || l.last.fields != fields ||
-		!slices.Equal(l.last.layers, layers) || !slices.Equal(l.last.experiments, experiments) {
-		l.last = newSet(layers, experiments, fields)
-	}
-	return l.last, nil
+	l.last = set
+	return set, nil
 }

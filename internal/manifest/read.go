@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
@@ -71,11 +69,7 @@ func readFolder(path string) (*Set, error) {
 	if layers == nil && experiments == nil && fields == nil && len(load.faults) == 0 {
 		load.wrongFolder(path)
 	}
-	if len(load.faults) > 0 {
-		load.faults.sort()
-		return nil, load.faults
-	}
-	return newSet(layers, experiments, fields), nil
+	return load.set(nil, layers, experiments, fields)
 }
 
 // wrongFolder faults a folder that has files that might be meant.
@@ -86,7 +80,7 @@ func (l *loading) wrongFolder(path string) {
 		return
 	}
 	for _, entry := range entries {
-		if !strings.HasPrefix(entry.Name(), ".") && slices.Contains(extensions, filepath.Ext(entry.Name())) {
+		if isDocument(entry.Name()) {
 			l.fault(path, "has no layers/, no experiments/ and no file of fields, but "+quote(entry.Name())+
 				"; want the folder that has them, or the name of one file")
 			return

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -29,6 +30,12 @@ type value struct {
 // extensions are the names' ends by which files are recognised. They are
 // compared exactly.
 var extensions = []string{".json", ".yaml", ".yml"}
+
+// isDocument reports whether what has this name in a folder of layers or of
+// experiments is read.
+func isDocument(name string) bool {
+	return !strings.HasPrefix(name, ".") && slices.Contains(extensions, filepath.Ext(name))
+}
 
 // parse reads text of at most so many bytes by the file's extension. It returns
 // false if there is nothing to decode, and has noted why.

@@ -83,6 +83,13 @@ func (e *Edge) refuse(ctx context.Context, procedure string, err error) *connect
 	return answer
 }
 
+// Answer writes the error of a call that does not get to its handler, in the
+// protocol of the request. What stands before handlers, such as authentication,
+// refuses calls with it.
+func (e *Edge) Answer(w http.ResponseWriter, r *http.Request, procedure string, err error) {
+	e.answer(w, r, procedure, err)
+}
+
 // answer writes the error of a call that does not get to its handler.
 func (e *Edge) answer(w http.ResponseWriter, r *http.Request, procedure string, err error) {
 	if err := e.errors.Write(w, r, e.refuse(r.Context(), procedure, err)); err != nil {

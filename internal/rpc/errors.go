@@ -2,9 +2,12 @@ package rpc
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 )
 
 // Violation is one thing that is wrong with a request.
@@ -84,3 +87,34 @@ type Unavailable struct{ Err error }
 func (e *Unavailable) Error() string { return "unavailable: " + e.Err.Error() }
 
 func (e *Unavailable) Unwrap() error { return e.Err }
+
+// Declined is a call that a server does not carry out for this caller, or not
+// now, whatever it asks: the caller is not authenticated, may not do it, or has
+// come to the wrong server or at the wrong time.
+type Declined struct {
+	Reason servingv1.ErrorReason
+	// Problem says what is in the way, and what to do.
+	Problem string
+	// Metadata is more for programs, such as when to come back.
+	Metadata map[string]string
+}
+
+// Declinef returns a Declined without more for programs than its reason.
+func Declinef(reason servingv1.ErrorReason, format string, args ...any) *Declined {
+	return &Declined{Reason: reason, Problem: fmt.Sprintf(format, args...)}
+}
+
+// Overloaded returns a Declined that asks the caller to come back after a random
+// time between these.
+func Overloaded(retryMin, retryMax time.Duration) *Declined {
+	return &Declined{
+		Reason:  servingv1.ErrorReason_ERROR_REASON_OVERLOADED,
+		Problem: fmt.Sprintf("too many at once: come back after a random time between %s and %s", retryMin, retryMax),
+		Metadata: map[string]string{
+			"retry_min_millis": strconv.FormatInt(retryMin.Milliseconds(), 10),
+			"retry_max_millis": strconv.FormatInt(retryMax.Milliseconds(), 10),
+		},
+	}
+}
+
+func (e *Declined) Error() string { return e.Problem }

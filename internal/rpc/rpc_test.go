@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -84,6 +85,17 @@ var outcomes = map[string]error{
 	"deadline":      fmt.Errorf("hunter2: %w", context.DeadlineExceeded),
 	"coded":         fmt.Errorf("wrapped: %w", connect.NewError(connect.CodeAborted, errors.New("as it was"))),
 	"coded context": connect.NewError(connect.CodeAborted, context.Canceled),
+
+	"unauthenticated": fmt.Errorf("hunter2: %w", rpc.Declinef(servingv1.ErrorReason_ERROR_REASON_UNAUTHENTICATED, "not signed")),
+	"clock skew": &rpc.Declined{
+		Reason: servingv1.ErrorReason_ERROR_REASON_CLOCK_SKEW, Problem: "too late", Metadata: map[string]string{"server_time_millis": "1"},
+	},
+	"replayed":   rpc.Declinef(servingv1.ErrorReason_ERROR_REASON_REPLAYED, "used before"),
+	"denied":     rpc.Declinef(servingv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED, "not allowed"),
+	"not served": rpc.Declinef(servingv1.ErrorReason_ERROR_REASON_NOT_SERVED, "not here"),
+	"behind":     rpc.Declinef(servingv1.ErrorReason_ERROR_REASON_BEHIND, "behind you"),
+	"overloaded": rpc.Overloaded(time.Second, 5*time.Second),
+	"no reason":  rpc.Declinef(0, "hunter2"),
 }
 
 func end(text string) error {
@@ -198,6 +210,13 @@ func reasons(err error) (reason string, fields []string) {
 		switch value := value.(type) {
 		case *errdetails.ErrorInfo:
 			reason = value.GetDomain() + " " + value.GetReason()
+			parts := []string{reason}
+			for _, name := range slices.Sorted(maps.Keys(value.GetMetadata())) {
+				if name != "reference" {
+					parts = append(parts, name+"="+value.GetMetadata()[name])
+				}
+			}
+			reason = strings.Join(parts, " ")
 		case *errdetails.BadRequest:
 			for _, v := range value.GetFieldViolations() {
 				fields = append(fields, v.GetField()+": "+v.GetDescription())
@@ -225,6 +244,17 @@ func TestErrorsBecomeAnswers(t *testing.T) {
 		{"deadline", connect.CodeDeadlineExceeded, "context deadline exceeded", "", nil},
 		{"coded", connect.CodeAborted, "as it was", "", nil},
 		{"coded context", connect.CodeAborted, "context canceled", "", nil},
+		{"unauthenticated", connect.CodeUnauthenticated, "not signed", "strata ERROR_REASON_UNAUTHENTICATED", nil},
+		{"clock skew", connect.CodeUnauthenticated, "too late", "strata ERROR_REASON_CLOCK_SKEW server_time_millis=1", nil},
+		{"replayed", connect.CodeUnauthenticated, "used before", "strata ERROR_REASON_REPLAYED", nil},
+		{"denied", connect.CodePermissionDenied, "not allowed", "strata ERROR_REASON_PERMISSION_DENIED", nil},
+		{"not served", connect.CodeNotFound, "not here", "strata ERROR_REASON_NOT_SERVED", nil},
+		{"behind", connect.CodeUnavailable, "behind you", "strata ERROR_REASON_BEHIND", nil},
+		{
+			"overloaded", connect.CodeResourceExhausted, "too many at once: come back after a random time between 1s and 5s",
+			"strata ERROR_REASON_OVERLOADED retry_max_millis=5000 retry_min_millis=1000", nil,
+		},
+		{"no reason", connect.CodeInternal, "a fault of the server; its log has more under the reference ", "strata ERROR_REASON_INTERNAL", nil},
 	} {
 		t.Run(test.text, func(t *testing.T) {
 			t.Parallel()
@@ -282,7 +312,8 @@ func TestEveryReasonHasAnAnswer(t *testing.T) {
 	seen := map[string]bool{}
 	for _, err := range outcomes {
 		reason, _ := reasons(edge.Coded(t.Context(), unary, err))
-		seen[strings.TrimPrefix(reason, "strata ")] = true
+		name, _, _ := strings.Cut(strings.TrimPrefix(reason, "strata "), " ")
+		seen[name] = true
 	}
 	for number, name := range servingv1.ErrorReason_name {
 		if number != 0 && !seen[name] {

@@ -30,6 +30,14 @@ var verdicts = map[servingv1.ErrorReason]verdict{
 	servingv1.ErrorReason_ERROR_REASON_TOO_LARGE:              {connect.CodeResourceExhausted, slog.LevelDebug},
 	servingv1.ErrorReason_ERROR_REASON_REVISION_NOT_AVAILABLE: {connect.CodeNotFound, slog.LevelDebug},
 	servingv1.ErrorReason_ERROR_REASON_INTERNAL:               {connect.CodeInternal, slog.LevelError},
+
+	servingv1.ErrorReason_ERROR_REASON_UNAUTHENTICATED:   {connect.CodeUnauthenticated, slog.LevelDebug},
+	servingv1.ErrorReason_ERROR_REASON_CLOCK_SKEW:        {connect.CodeUnauthenticated, slog.LevelDebug},
+	servingv1.ErrorReason_ERROR_REASON_REPLAYED:          {connect.CodeUnauthenticated, slog.LevelDebug},
+	servingv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED: {connect.CodePermissionDenied, slog.LevelDebug},
+	servingv1.ErrorReason_ERROR_REASON_NOT_SERVED:        {connect.CodeNotFound, slog.LevelDebug},
+	servingv1.ErrorReason_ERROR_REASON_BEHIND:            {connect.CodeUnavailable, slog.LevelDebug},
+	servingv1.ErrorReason_ERROR_REASON_OVERLOADED:        {connect.CodeResourceExhausted, slog.LevelDebug},
 }
 
 // refusals is the same for what the control plane refuses.
@@ -38,6 +46,7 @@ var refusals = map[adminv1.ErrorReason]connect.Code{
 	adminv1.ErrorReason_ERROR_REASON_RESOURCE_NOT_FOUND:    connect.CodeNotFound,
 	adminv1.ErrorReason_ERROR_REASON_REVISION_NOT_FOUND:    connect.CodeNotFound,
 	adminv1.ErrorReason_ERROR_REASON_REVISION_COMPACTED:    connect.CodeNotFound,
+	adminv1.ErrorReason_ERROR_REASON_KEY_NOT_FOUND:         connect.CodeNotFound,
 
 	adminv1.ErrorReason_ERROR_REASON_ALREADY_EXISTS:         connect.CodeAlreadyExists,
 	adminv1.ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED: connect.CodeAlreadyExists,
@@ -64,6 +73,8 @@ var refusals = map[adminv1.ErrorReason]connect.Code{
 	adminv1.ErrorReason_ERROR_REASON_INVALID_STATE:      connect.CodeFailedPrecondition,
 	adminv1.ErrorReason_ERROR_REASON_NOT_ENOUGH_SLOTS:   connect.CodeFailedPrecondition,
 	adminv1.ErrorReason_ERROR_REASON_SLOTS_HELD:         connect.CodeFailedPrecondition,
+	adminv1.ErrorReason_ERROR_REASON_KEY_LIMIT:          connect.CodeFailedPrecondition,
+	adminv1.ErrorReason_ERROR_REASON_LAST_ADMIN_KEY:     connect.CodeFailedPrecondition,
 
 	adminv1.ErrorReason_ERROR_REASON_UNAVAILABLE: connect.CodeUnavailable,
 }
@@ -104,6 +115,11 @@ func reasonOf(err error) servingv1.ErrorReason {
 	if _, ok := errors.AsType[*NotAvailable](err); ok {
 		return servingv1.ErrorReason_ERROR_REASON_REVISION_NOT_AVAILABLE
 	}
+	if declined, ok := errors.AsType[*Declined](err); ok {
+		if _, known := verdicts[declined.Reason]; known {
+			return declined.Reason
+		}
+	}
 	return servingv1.ErrorReason_ERROR_REASON_INTERNAL
 }
 
@@ -136,6 +152,9 @@ func coded(ctx context.Context, log *slog.Logger, procedure string, err error) *
 		attributes = append(attributes, slog.String("reference", reference))
 	}
 	log.LogAttrs(ctx, v.level, "a call failed", attributes...)
+	if declined, ok := errors.AsType[*Declined](err); ok && declined.Reason == reason {
+		message, info.Metadata = declined, declined.Metadata // what wraps it is for the log
+	}
 	answer := connect.NewError(v.code, message)
 	addDetail(answer, info)
 	if invalid, ok := errors.AsType[*Invalid](err); ok {

@@ -5,14 +5,16 @@ import (
 
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	"github.com/strata-exp/strata/gen/go/strata/admin/v1/adminv1connect"
+	"github.com/strata-exp/strata/internal/auth"
 )
 
 // environments keeps environments and their settings.
 type environments interface {
 	CreateEnvironment(ctx context.Context, e *adminv1.Environment, validateOnly bool, author string) (*adminv1.Environment, error)
 	Environment(ctx context.Context, name string) (*adminv1.Environment, error)
-	// Environments returns those that come after a name, and how many there are.
-	Environments(ctx context.Context, after string, limit int) (list []*adminv1.Environment, total int, err error)
+	// Environments returns those that come after a name, and how many there are. If
+	// among is not empty, there are no others.
+	Environments(ctx context.Context, after string, limit int, among []string) (list []*adminv1.Environment, total int, err error)
 	UpdateEnvironment(ctx context.Context, e *adminv1.Environment, mask []string, validateOnly bool) (*adminv1.Environment, error)
 	DeleteEnvironment(ctx context.Context, name, etag string, force, validateOnly bool) error
 }
@@ -51,7 +53,11 @@ func (s *environmentService) list(ctx context.Context, r *adminv1.EnvironmentSer
 		return nil, err
 	}
 	size := pageSize(r)
-	list, total, err := s.store.Environments(ctx, from.position, size+1)
+	var among []string
+	if p, ok := auth.FromContext(ctx); ok {
+		among = p.Environments
+	}
+	list, total, err := s.store.Environments(ctx, from.position, size+1, among)
 	if err != nil {
 		return nil, err
 	}

@@ -263,15 +263,19 @@ func (f *fake) Environment(_ context.Context, name string) (*adminv1.Environment
 	return l.settings, nil
 }
 
-func (f *fake) Environments(_ context.Context, after string, limit int) (list []*adminv1.Environment, total int, err error) {
+func (f *fake) Environments(_ context.Context, after string, limit int, among []string) (list []*adminv1.Environment, total int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(f.envs)) {
+		if len(among) > 0 && !slices.Contains(among, name) {
+			continue
+		}
+		total++
 		if name > after && len(list) < limit {
 			list = append(list, f.envs[name].settings)
 		}
 	}
-	return list, len(f.envs), nil
+	return list, total, nil
 }
 
 func (f *fake) UpdateEnvironment(_ context.Context, e *adminv1.Environment, mask []string, validateOnly bool) (*adminv1.Environment, error) {

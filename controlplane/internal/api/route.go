@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -19,7 +20,13 @@ type route struct {
 	procedure string
 	method    protoreflect.MethodDescriptor
 	handler   func(maxAnswer int64, options ...connect.HandlerOption) http.Handler
+	// lasts is for how long a unary call may go on beyond what the server lets
+	// calls take; it then ends when the server stops.
+	lasts time.Duration
 }
+
+// streams reports whether the procedure is answered by a stream.
+func (r *route) streams() bool { return r.method.IsStreamingServer() }
 
 // message is a pointer to a generated message.
 type message[T any] interface {
@@ -36,8 +43,8 @@ func unary[Q, A any, Request message[Q], Answer message[A]](
 	handler := func(maxAnswer int64, options ...connect.HandlerOption) http.Handler {
 		bounded := func(ctx context.Context, in *incoming[Request]) (*A, error) {
 			answer, err := call(ctx, in.message)
-			if err == nil && int64(proto.Size(answer)) > maxAnswer {
-				err = &rpc.TooLarge{What: "the answer", MaxBytes: maxAnswer}
+			if err == nil {
+				err = bound(answer, maxAnswer)
 			}
 			return answer, err
 		}
@@ -45,6 +52,34 @@ func unary[Q, A any, Request message[Q], Answer message[A]](
 			append(options, connect.WithSchema(method), connect.WithIdempotency(idempotencyOf(method)))...)
 	}
 	return route{procedure: procedure, method: method, handler: handler}
+}
+
+// stream is the route of a procedure that is answered by a stream.
+func stream[Q, A any, Request message[Q], Answer message[A]](
+	procedure string, call func(ctx context.Context, request Request, send func(Answer) error) error,
+) route {
+	method := methodOf(procedure)
+	handler := func(maxAnswer int64, options ...connect.HandlerOption) http.Handler {
+		bounded := func(ctx context.Context, in *incoming[Request], s *connect.ServerStream[A]) error {
+			return call(ctx, in.message, func(answer Answer) error {
+				if err := bound(answer, maxAnswer); err != nil {
+					return err
+				}
+				defer bySendDeadline(ctx)()
+				return s.Send(answer)
+			})
+		}
+		return connect.NewServerStreamHandlerSimple(procedure, bounded,
+			append(options, connect.WithSchema(method), connect.WithIdempotency(idempotencyOf(method)))...)
+	}
+	return route{procedure: procedure, method: method, handler: handler}
+}
+
+func bound(answer proto.Message, most int64) error {
+	if int64(proto.Size(answer)) > most {
+		return &rpc.TooLarge{What: "the answer", MaxBytes: most}
+	}
+	return nil
 }
 
 // methodOf returns the descriptor of a procedure, nil if there is none, which

@@ -17,35 +17,65 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
+	"github.com/strata-exp/strata/internal/auth"
 	"github.com/strata-exp/strata/internal/rpc"
 )
 
 // bundle is a server of the services on a fake store.
 type bundle struct {
-	t     *testing.T
-	store *fake
-	api   *API
-	url   string
+	t      *testing.T
+	store  *fake
+	keys   *fakeKeys
+	planes *fakePlanes
+	ring   *auth.Keyring
+	api    *API
+	url    string
 	// author is the header of all calls.
 	author string
+	// caller makes all calls; nil is nobody.
+	caller *auth.Principal
+	// stop ends what lasts.
+	stop chan struct{}
+}
+
+// admin is a caller who may do everything.
+func admin() *auth.Principal {
+	return &auth.Principal{AccessKey: "sak_admin", Name: "robot", Role: servingv1.Role_ROLE_ADMIN}
 }
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	store := newFake()
-	a, err := New(store, planOf, rpc.NewEdge(slog.New(slog.DiscardHandler), func(string, connect.Code) {}), func() time.Time { return store.now })
+	b := &bundle{
+		t: t, store: newFake(), keys: &fakeKeys{}, planes: &fakePlanes{}, ring: auth.NewKeyring(), caller: admin(), stop: make(chan struct{}),
+	}
+	var err error
+	b.api, err = New(Parts{
+		Store: b.store, Keys: b.keys, Planes: b.planes, Plan: planOf, Guard: b.guard, Ring: b.ring,
+		Edge: rpc.NewEdge(slog.New(slog.DiscardHandler), func(string, connect.Code) {}),
+		Now:  func() time.Time { return b.store.now },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bundle{t: t, store: store, api: a}
 	b.serve()
 	return b
+}
+
+// guard takes everybody for the caller.
+func (b *bundle) guard(_ string, _ auth.Policy, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b.caller != nil {
+			r = r.WithContext(auth.NewContext(r.Context(), b.caller))
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serve serves the API as it is now.
 func (b *bundle) serve() {
 	mux := http.NewServeMux()
-	b.api.Mount(mux)
+	b.api.Mount(mux, b.stop)
 	server := httptest.NewServer(mux)
 	b.t.Cleanup(server.Close)
 	b.url = server.URL

@@ -200,7 +200,7 @@ func TestEnvironments(t *testing.T) {
 	}
 	var revisions adminv1.RevisionServiceListResponse
 	b.call("RevisionService/List", `{"environment":"a"}`, &revisions)
-	if got := revisions.GetRevisions()[0]; got.GetAuthor() != "ann" {
+	if got := revisions.GetRevisions()[0]; got.GetAuthor() != "ann via robot" {
 		t.Errorf("got %v", got)
 	}
 	b.ok("EnvironmentService/Delete", `{"environment":"a"}`)
@@ -222,7 +222,7 @@ func TestRevisions(t *testing.T) {
 	var got adminv1.RevisionServiceGetResponse
 	b.call("RevisionService/Get", `{"environment":"dev","with_contents":true}`, &got)
 	r := got.GetRevision()
-	if r.GetRevision() != 4 || r.GetMessage() != "Roll back to revision 2" || r.GetAuthor() != "anonymous" || r.GetOriginRevision() != 2 ||
+	if r.GetRevision() != 4 || r.GetMessage() != "Roll back to revision 2" || r.GetAuthor() != "robot" || r.GetOriginRevision() != 2 ||
 		r.GetOrigin() != adminv1.RevisionOrigin_REVISION_ORIGIN_ROLLBACK || !proto.Equal(got.GetPlan(), rolled.GetPlan()) {
 		t.Errorf("got %v", r)
 	}
@@ -232,7 +232,7 @@ func TestRevisions(t *testing.T) {
 	}
 	time3 := b.store.envs["dev"].states[2].Version().Time
 	b.call("RevisionService/Get", `{"environment":"dev","time":"`+time3.Add(time.Second).Format(time.RFC3339Nano)+`"}`, &got)
-	if r := got.GetRevision(); r.GetRevision() != 3 || r.GetAuthor() != "ann" || got.GetContents() != nil {
+	if r := got.GetRevision(); r.GetRevision() != 3 || r.GetAuthor() != "ann via robot" || got.GetContents() != nil {
 		t.Errorf("at that time %v", r)
 	}
 	var diff adminv1.RevisionServiceDiffResponse
@@ -255,7 +255,7 @@ func TestRevisions(t *testing.T) {
 		t.Errorf("listed %v", numbers)
 	}
 	var list adminv1.RevisionServiceListResponse
-	b.call("RevisionService/List", `{"environment":"dev","author":"ann"}`, &list)
+	b.call("RevisionService/List", `{"environment":"dev","author":"ann via robot"}`, &list)
 	if len(list.GetRevisions()) != 1 {
 		t.Errorf("of ann %v", &list)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -22,7 +23,7 @@ func TestStreamsAreCheckedToo(t *testing.T) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(procedure, connect.NewServerStreamHandlerSimple(procedure, watch,
-		b.api.edge.StreamOptions("strata.admin.v1.LayerService"), codecs(), connect.WithInterceptors(b.api.validation)))
+		b.api.parts.Edge.StreamOptions("strata.admin.v1.LayerService"), codecs(), connect.WithInterceptors(b.api.validation)))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	client := connect.NewClient[adminv1.LayerServiceGetRequest, adminv1.LayerServiceGetResponse](httpClient(t), server.URL+procedure)
@@ -46,9 +47,11 @@ func TestAuthors(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.world()
-	for header, want := range map[string]string{"": "anonymous", "  ": "anonymous", " ann ": "ann", "Zoë": "Zoë", "a\xff": "anonymous"} {
+	made := 0
+	for header, want := range map[string]string{"": "robot", "  ": "robot", " ann ": "ann via robot", "Zoë": "Zoë via robot", "a\xff": "robot"} {
 		b.author = header
-		b.ok("RevisionService/Apply", `{"environment":"dev","changes":[{"upsert_field":{"name":"`+want+header[:min(len(header), 1)]+`","type":"FIELD_TYPE_INT"}}]}`)
+		made++
+		b.ok("RevisionService/Apply", `{"environment":"dev","changes":[{"upsert_field":{"name":"field`+strconv.Itoa(made)+`","type":"FIELD_TYPE_INT"}}]}`)
 		var got adminv1.RevisionServiceGetResponse
 		b.call("RevisionService/Get", `{"environment":"dev"}`, &got)
 		if author := got.GetRevision().GetAuthor(); author != want {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/strata-exp/strata/controlplane/internal/fault"
 	"github.com/strata-exp/strata/controlplane/internal/state"
 	"github.com/strata-exp/strata/db/dbsqlc"
 	"github.com/strata-exp/strata/internal/rpc"
@@ -142,9 +143,14 @@ func (s *Store) group(ctx context.Context, requests []*waiting) {
 				w.done <- answers[i]
 			}
 			return
+		case errors.Is(err, errLost) && attempt < attempts:
+			if _, _, err := s.current(ctx, requests[0].request.Environment); err != nil {
+				s.log.WarnContext(ctx, "no new epoch can begin yet", "error", err)
+			}
+			continue
 		case retriable(err) && attempt < attempts:
 			continue
-		case len(requests) > 1 && !unreachable(err):
+		case len(requests) > 1 && !fault.Unreachable(err):
 			// One of them broke the transaction of all.
 			for _, w := range requests {
 				s.group(ctx, []*waiting{w})

@@ -98,10 +98,11 @@ func (s *Store) Environment(ctx context.Context, name string) (*adminv1.Environm
 }
 
 // Environments returns environments by name, from the one after a name on, and
-// how many there are in all.
-func (s *Store) Environments(ctx context.Context, after string, limit int) (all []*adminv1.Environment, total int, err error) {
+// how many there are in all. If among is not empty, there are no others.
+func (s *Store) Environments(ctx context.Context, after string, limit int, among []string) (all []*adminv1.Environment, total int, err error) {
 	q := s.queries()
-	rows, err := q.ListEnvironments(ctx, dbsqlc.ListEnvironmentsParams{After: after, MaxRows: int32(limit)})
+	among = append([]string{}, among...) // nil would be NULL
+	rows, err := q.ListEnvironments(ctx, dbsqlc.ListEnvironmentsParams{After: after, MaxRows: int32(limit), Among: among})
 	if err != nil {
 		return nil, 0, failure(ctx, err)
 	}
@@ -113,7 +114,7 @@ func (s *Store) Environments(ctx context.Context, after string, limit int) (all 
 	if err != nil {
 		return nil, 0, failure(ctx, err)
 	}
-	n, err := q.CountEnvironments(ctx)
+	n, err := q.CountEnvironments(ctx, among)
 	if err != nil {
 		return nil, 0, failure(ctx, err)
 	}

@@ -2,44 +2,43 @@ package revision
 
 import (
 	"context"
+	"time"
 
+	"github.com/strata-exp/strata/controlplane/internal/fault"
 	"github.com/strata-exp/strata/controlplane/internal/state"
-	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
-	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
-	"github.com/strata-exp/strata/internal/rpc"
 )
 
-// Next returns what leads from a revision to the newest one, as soon as that is a
-// later one. What came in between is merged, so a follower that is slow misses
-// nothing and nothing queues up for it. From 0, or from a revision that is not
-// at hand, the delta is the whole configuration, from_revision 0.
-func (s *Store) Next(ctx context.Context, environment string, after int64) (*configv1.Delta, error) {
+// Follow returns the newest state of an environment, as soon as it is another one
+// than the caller has, nil for none. What came in between is passed over, so a
+// follower that is slow misses nothing and nothing queues up for it. The error is
+// ENVIRONMENT_NOT_FOUND when the environment is deleted, even if there is another
+// one of its name since.
+func (s *Store) Follow(ctx context.Context, environment string, has *state.State) (*state.State, error) {
 	head, row, err := s.current(ctx, environment)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}
 	l := s.line(row.Environment.EnvID)
-	for head.Revision() <= after {
+	for {
 		changed, ended := l.wait()
-		if ended {
-			return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_ENVIRONMENT_NOT_FOUND, "environment %s was deleted", environment)
+		if newest := l.head(); newest != nil {
+			head = newest
 		}
-		if head = l.head(); head == nil { // forgotten just now
-			return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_ENVIRONMENT_NOT_FOUND, "environment %s was deleted", environment)
-		}
-		if head.Revision() > after {
-			break
+		switch {
+		case ended:
+			return nil, fault.NoEnvironment(environment)
+		case has == nil || head.Version().Epoch != has.Version().Epoch || head.Revision() != has.Revision():
+			return head, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		head = l.head()
 	}
-	var before *state.State
-	if after > 0 {
-		before = l.at(after)
-	}
-	return state.Delta(before, head), nil
 }
+
+// Stale returns for how long nothing has confirmed that what is followed is the
+// newest: since the heads of all environments were last read. It is a time only
+// while Run runs.
+func (s *Store) Stale() time.Duration { return max(0, time.Since(time.Unix(0, s.looked.Load()))) }

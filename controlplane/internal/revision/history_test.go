@@ -1,7 +1,6 @@
 package revision_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -297,7 +296,7 @@ func TestEnvironments(t *testing.T) {
 	if _, err := s.CreateEnvironment(t.Context(), &adminv1.Environment{Name: "tried"}, true, "test"); err != nil {
 		t.Fatal(err)
 	}
-	all, total, err := s.Environments(t.Context(), "", 10)
+	all, total, err := s.Environments(t.Context(), "", 10, nil)
 	if err != nil || total != 1 || all[0].GetName() != env {
 		t.Fatalf("got %v, %d, %v", all, total, err)
 	}
@@ -331,46 +330,5 @@ func TestNobodyGetsRoundTheHead(t *testing.T) {
 		if _, err := pool.Exec(t.Context(), statement); err == nil {
 			t.Errorf("%s: is let through", statement)
 		}
-	}
-}
-
-// TestNext follows one store's revisions through another one.
-func TestNext(t *testing.T) {
-	t.Parallel()
-	s, pool := open(t)
-	follower := newStore(pool)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- follower.Run(ctx) }()
-	first, err := follower.Next(t.Context(), env, 0)
-	if err != nil || first.GetFromRevision() != 0 || first.GetToRevision() != 1 {
-		t.Fatalf("got %v, %v", first, err)
-	}
-	type answer struct {
-		delta *configv1.Delta
-		err   error
-	}
-	next := make(chan answer, 1)
-	go func() {
-		delta, err := follower.Next(ctx, env, 1)
-		next <- answer{delta, err}
-	}()
-	apply(t, s, layer("a", slots(0, 100, 11)), experiment(1, 11), field("f"))
-	got := <-next
-	if got.err != nil || got.delta.GetFromRevision() != 1 || got.delta.GetToRevision() != 2 ||
-		len(got.delta.GetLayers()) != 1 || len(got.delta.GetExperiments()) != 1 || len(got.delta.GetFields()) != 1 {
-		t.Errorf("got %v, %v", got.delta, got.err)
-	}
-	apply(t, s, state.Change{Delete: state.FieldID("f")})
-	noted := experiment(1, 11)
-	noted.Experiment.Name = "Named"
-	apply(t, s, noted)
-	last, err := follower.Next(t.Context(), env, 2)
-	if err != nil || last.GetToRevision() != 4 || len(last.GetDeletedFields()) != 1 || len(last.GetExperiments()) != 0 {
-		t.Errorf("planes get %v (%v), want one deleted field and no notes", last, err)
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
 	}
 }

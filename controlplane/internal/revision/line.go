@@ -53,16 +53,19 @@ func (l *line) at(revision int64) *state.State {
 	return nil
 }
 
-// put makes a state the newest one, unless a newer one is known. anew drops all
-// others first: they belong to a history that was lost.
+// put makes a state the newest one, unless a later one is known. anew drops all
+// others first: they belong to a history that has ended.
 func (l *line) put(s *state.State, anew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if anew {
 		l.states = nil
 	}
-	if n := len(l.states); n > 0 && l.states[n-1].Revision() >= s.Revision() {
-		return
+	if n := len(l.states); n > 0 {
+		newest := l.states[n-1].Version()
+		if newest.Epoch > s.Version().Epoch || newest.Epoch == s.Version().Epoch && newest.Revision >= s.Revision() {
+			return
+		}
 	}
 	if len(l.states) == recent {
 		l.states = append(l.states[:0], l.states[1:]...)
@@ -95,10 +98,14 @@ func (l *line) wait() (changed <-chan struct{}, ended bool) {
 // read before it.
 var errMoved = errors.New("the environment moved on")
 
+// errLost says that the database has lost revisions that were known here. A new
+// epoch has to begin before anything else happens.
+var errLost = errors.New("the database has lost revisions")
+
 // follow returns the state that a head stands for. It reads what is missing
 // through q, and checks it against the head's checksum. locked says that nobody
 // can move the head meanwhile, so that a state in memory that is newer is one
-// that the database has lost.
+// that the database has lost: errLost.
 func (s *Store) follow(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.EnvironmentHead, locked bool) (*state.State, error) {
 	l := s.line(head.EnvID)
 	known := l.head()
@@ -106,14 +113,15 @@ func (s *Store) follow(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.Envir
 	case known == nil:
 	case agrees(known, head):
 		return known, nil
-	case known.Revision() > head.Revision && !locked: // it moved after q looked
+	case known.Version().Epoch < head.Epoch:
+		return s.reload(ctx, q, head, true)
+	case isLater(known, head) && !locked: // it moved after q looked
 		if then := l.at(head.Revision); then != nil && agrees(then, head) {
 			return then, nil
 		}
 		return load(ctx, q, head)
-	case known.Revision() >= head.Revision:
-		s.log.ErrorContext(ctx, "the database has lost revisions that were known", "revision", head.Revision, "known", known.Revision())
-		return s.reload(ctx, q, head, true)
+	case isLater(known, head), known.Revision() == head.Revision:
+		return nil, errLost
 	case head.Revision-known.Revision() <= mostChanges:
 		rows, err := q.ListChanges(ctx, dbsqlc.ListChangesParams{EnvID: head.EnvID, After: known.Revision(), Until: head.Revision})
 		if err != nil {
@@ -133,7 +141,7 @@ func (s *Store) follow(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.Envir
 }
 
 // reload reads the state that a head stands for. anew says that what was known
-// before belongs to a history that was lost.
+// before belongs to a history that has ended.
 func (s *Store) reload(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.EnvironmentHead, anew bool) (*state.State, error) {
 	next, err := load(ctx, q, head)
 	if err != nil {
@@ -148,7 +156,14 @@ func (s *Store) reload(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.Envir
 
 func agrees(s *state.State, head dbsqlc.EnvironmentHead) bool {
 	checksum := s.Checksum()
-	return s.Revision() == head.Revision && bytes.Equal(checksum[:], head.Checksum)
+	return s.Version().Epoch == head.Epoch && s.Revision() == head.Revision && bytes.Equal(checksum[:], head.Checksum)
+}
+
+// isLater reports whether a state is of a later place in the histories of an
+// environment than a head.
+func isLater(s *state.State, head dbsqlc.EnvironmentHead) bool {
+	epoch := s.Version().Epoch
+	return epoch > head.Epoch || epoch == head.Epoch && s.Revision() > head.Revision
 }
 
 // advance makes the changes that lead from a state to a head.
@@ -206,17 +221,28 @@ func load(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.EnvironmentHead) (
 }
 
 func versionOf(head dbsqlc.EnvironmentHead) state.Version {
-	return state.Version{Revision: head.Revision, Time: head.UpdatedAt}
+	return state.Version{Epoch: head.Epoch, Revision: head.Revision, Time: head.UpdatedAt}
 }
 
 // current returns the newest state of an environment and its settings, read from
 // the database.
 func (s *Store) current(ctx context.Context, environment string) (*state.State, dbsqlc.GetEnvironmentRow, error) {
+	head, row, err := s.look(ctx, environment)
+	if errors.Is(err, errLost) {
+		if err = s.renew(ctx, row.Environment.EnvID); err == nil {
+			head, row, err = s.look(ctx, environment)
+		}
+	}
+	return head, row, err
+}
+
+func (s *Store) look(ctx context.Context, environment string) (*state.State, dbsqlc.GetEnvironmentRow, error) {
 	row, err := s.get(ctx, s.queries(), environment)
 	if err != nil {
 		return nil, row, err
 	}
-	if known := s.line(row.EnvironmentHead.EnvID).head(); known != nil && agrees(known, row.EnvironmentHead) {
+	known := s.line(row.EnvironmentHead.EnvID).head()
+	if known != nil && agrees(known, row.EnvironmentHead) {
 		return known, row, nil
 	}
 	// One snapshot, so that the head and what it stands for are read together.
@@ -228,6 +254,9 @@ func (s *Store) current(ctx context.Context, environment string) (*state.State, 
 	q := dbsqlc.New(tx)
 	if row, err = s.get(ctx, q, environment); err != nil {
 		return nil, row, err
+	}
+	if known != nil && isLater(known, row.EnvironmentHead) { // it was known before the database was read
+		return nil, row, errLost
 	}
 	head, err := s.follow(ctx, q, row.EnvironmentHead, false)
 	return head, row, err

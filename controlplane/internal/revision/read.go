@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/strata-exp/strata/controlplane/internal/fault"
 	"github.com/strata-exp/strata/controlplane/internal/state"
 	"github.com/strata-exp/strata/db/dbsqlc"
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
@@ -60,7 +61,7 @@ func (s *Store) at(ctx context.Context, row dbsqlc.GetEnvironmentRow, revision i
 	head := row.EnvironmentHead
 	switch {
 	case revision < 1 || revision > head.Revision:
-		return nil, noRevision(row.Environment.Name, revision, head.Revision)
+		return nil, fault.NoRevision(row.Environment.Name, revision, head.Revision)
 	case revision < head.Floor:
 		return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_REVISION_COMPACTED,
 			"the contents of revision %d of environment %s were compacted away: the oldest that are kept are those of revision %d",
@@ -91,7 +92,7 @@ func (s *Store) at(ctx context.Context, row dbsqlc.GetEnvironmentRow, revision i
 			return nil, err
 		}
 	}
-	then, err := state.Load(state.Version{Revision: revision, Time: entry.CreatedAt}, resources)
+	then, err := state.Load(state.Version{Epoch: head.Epoch, Revision: revision, Time: entry.CreatedAt}, resources)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +102,6 @@ func (s *Store) at(ctx context.Context, row dbsqlc.GetEnvironmentRow, revision i
 	}
 	s.past.put(key, then)
 	return then, nil
-}
-
-func noRevision(environment string, revision, head int64) error {
-	return rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_REVISION_NOT_FOUND,
-		"environment %s has no revision %d: want 1 to %d", environment, revision, head)
 }
 
 // Revisions returns revisions older than one, the newest first. 0 is from the
@@ -149,7 +145,7 @@ func (s *Store) Revision(ctx context.Context, environment string, revision int64
 	}
 	found, err := q.GetRevision(ctx, dbsqlc.GetRevisionParams{EnvID: row.Environment.EnvID, Revision: revision})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, noRevision(environment, revision, row.EnvironmentHead.Revision)
+		return nil, fault.NoRevision(environment, revision, row.EnvironmentHead.Revision)
 	} else if err != nil {
 		return nil, failure(ctx, err)
 	}
@@ -174,7 +170,7 @@ func message(r dbsqlc.Revision) *adminv1.Revision {
 // else in another history; where one was lost, drop forgets its states.
 type moment struct {
 	envID    int64
-	epoch    [16]byte
+	epoch    int64
 	revision int64
 }
 

@@ -72,6 +72,7 @@ func jitter(d time.Duration) time.Duration {
 func (s *Store) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	began := time.Now()
 	s.mu.Lock()
 	lines := maps.Clone(s.lines) // before the heads are read: an environment that is made meanwhile is not gone
 	s.mu.Unlock()
@@ -85,44 +86,43 @@ func (s *Store) poll(ctx context.Context) error {
 			continue // nobody here has asked for it
 		}
 		delete(lines, head.EnvID)
-		known := l.head()
-		if known != nil && known.Revision() == head.Revision {
+		if known := l.head(); known != nil && agrees(known, head) {
 			continue
 		}
-		if err := s.pollOne(ctx, head.EnvID, known != nil && known.Revision() > head.Revision); err != nil {
+		if err := s.pollOne(ctx, head.EnvID); err != nil {
 			return err
 		}
 	}
+	s.looked.Store(began.UnixNano())
 	for envID := range lines {
 		s.forget(envID)
 	}
 	return nil
 }
 
-// pollOne follows one head. Where revisions seem to be lost, it locks the head to
-// be sure; else it reads one snapshot of the database and is in nobody's way.
-func (s *Store) pollOne(ctx context.Context, envID int64, lost bool) error {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	if lost {
-		options = pgx.TxOptions{}
-	}
-	tx, err := s.pool.BeginTx(ctx, options)
+// pollOne follows one head, in nobody's way.
+func (s *Store) pollOne(ctx context.Context, envID int64) error {
+	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return err
 	}
 	defer rollback(ctx, tx)
 	q := dbsqlc.New(tx)
-	get := q.GetHead
-	if lost {
-		get = q.LockHead
-	}
-	head, err := get(ctx, envID)
+	head, err := q.GetHead(ctx, envID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // deleted meanwhile
 	} else if err != nil {
 		return err
 	}
-	_, err = s.follow(ctx, q, head, lost)
+	if known := s.line(envID).head(); known != nil && isLater(known, head) {
+		err = errLost // or this process has just moved it, which renew will see
+	} else {
+		_, err = s.follow(ctx, q, head, false)
+	}
+	if errors.Is(err, errLost) {
+		rollback(ctx, tx)
+		return s.renew(ctx, envID)
+	}
 	return err
 }
 

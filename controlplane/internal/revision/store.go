@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,6 +36,8 @@ type Store struct {
 
 	metrics *metrics
 	past    *past
+	// looked is when all heads were last looked at with success, in nanoseconds.
+	looked atomic.Int64
 
 	mu    sync.Mutex
 	lines map[int64]*line
@@ -85,6 +88,7 @@ type metrics struct {
 	applies *prometheus.CounterVec
 	seconds prometheus.Histogram
 	holes   prometheus.Counter
+	epochs  prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -102,8 +106,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "strata_changelog_holes_total",
 			Help: "How often the changelog did not lead to the head, so that everything was read anew. It must stay 0.",
 		}),
+		epochs: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "strata_epochs_begun_total",
+			Help: "How often the database was found to have lost revisions. It must stay 0.",
+		}),
 	}
-	registry.MustRegister(m.applies, m.seconds, m.holes)
+	registry.MustRegister(m.applies, m.seconds, m.holes, m.epochs)
 	return m
 }
 

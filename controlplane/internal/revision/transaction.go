@@ -76,7 +76,7 @@ func (t *transaction) try(ctx context.Context, r *Request) (outcome *Outcome, wh
 	if err := t.expected(ctx, r); err != nil {
 		return nil, "", err
 	}
-	version := state.Version{Revision: t.head.Revision + 1, Time: after(t.now, t.head.UpdatedAt)}
+	version := state.Version{Epoch: t.head.Epoch, Revision: t.head.Revision + 1, Time: after(t.now, t.head.UpdatedAt)}
 	changes, err := t.changes(ctx, r, version.Time)
 	if err != nil {
 		return nil, "", err

@@ -254,6 +254,7 @@ func TestDatabaseCrashes(t *testing.T) {
 		server.Start()
 	}
 	wait.Wait()
+	pool.Reset() // of connections to a server that was killed
 	a.check(t, s, writers*each)
 	a.check(t, newStore(pool), writers*each)
 }

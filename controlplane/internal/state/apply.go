@@ -57,7 +57,7 @@ func (s *State) Apply(version Version, changes []Change) (*Result, error) {
 	}
 	result := &Result{State: next, Claims: e.claims}
 	for id := range e.touched {
-		before, after := s.tree.get(id), next.tree.get(id)
+		before, after := s.Resource(id), next.Resource(id)
 		if before != after {
 			result.Touched = append(result.Touched, Touch{id, before, after})
 		}
@@ -96,7 +96,7 @@ type edit struct {
 func newEdit(s *State, version Version) *edit {
 	return &edit{
 		before:  s,
-		next:    &State{version: version, tree: s.tree, variants: s.variants, holding: s.holding},
+		next:    &State{version: version, tree: s.tree, counts: s.counts, variants: s.variants, holding: s.holding},
 		touched: map[ID]int{},
 		exact:   map[ID]bool{},
 	}
@@ -122,7 +122,7 @@ func (e *edit) change(i int, c *Change) {
 		return
 	}
 	e.touched[id], e.exact[id] = i, c.Exact
-	before := e.before.tree.get(id)
+	before := e.before.Resource(id)
 	if !e.admits(id, c, before) {
 		return
 	}
@@ -161,7 +161,7 @@ func (e *edit) admits(id ID, c *Change, before *Resource) bool {
 
 // store puts a message as a resource, unless that is what there was.
 func (e *edit) store(id ID, message proto.Message) {
-	before := e.before.tree.get(id)
+	before := e.before.Resource(id)
 	r, err := newResource(id, message, before, e.next.version)
 	if err != nil { // text that is not UTF-8
 		e.problem(adminv1.ErrorReason_ERROR_REASON_INVALID_VALUE, id, "", "%v", err)
@@ -177,7 +177,10 @@ func (e *edit) store(id ID, message proto.Message) {
 // put puts a resource and what is known by it.
 func (e *edit) put(r *Resource) {
 	e.forget(r.ID)
-	e.next.tree.put(r)
+	if e.next.Resource(r.ID) == nil {
+		e.next.counts[r.ID.Kind]++
+	}
+	e.next.tree.Put(r)
 	if _, ok := e.touched[r.ID]; !ok {
 		e.touched[r.ID] = -1
 	}
@@ -195,7 +198,9 @@ func (e *edit) put(r *Resource) {
 
 func (e *edit) delete(id ID) {
 	e.forget(id)
-	e.next.tree.delete(id)
+	if e.next.tree.Delete(id.treeKey()) {
+		e.next.counts[id.Kind]--
+	}
 	if _, ok := e.touched[id]; !ok {
 		e.touched[id] = -1
 	}
@@ -203,7 +208,7 @@ func (e *edit) delete(id ID) {
 
 // forget removes what is known by a resource that is about to change.
 func (e *edit) forget(id ID) {
-	x := e.next.tree.get(id).Experiment()
+	x := e.next.Resource(id).Experiment()
 	for _, v := range x.GetVariants() {
 		if eid, _ := e.next.variants.get(v.GetVid()); eid == x.GetEid() {
 			e.next.variants.delete(v.GetVid())
@@ -235,7 +240,7 @@ func (e *edit) claim(change int, id ID, x *adminv1.Experiment) {
 
 // seal ends the edit.
 func (e *edit) seal() (*State, error) {
-	e.next.tree.seal()
+	e.next.tree.Seal()
 	e.next.variants.freeze()
 	e.next.holding.freeze()
 	ruleset, err := e.before.ruleset.Apply(e.engineChange())
@@ -250,7 +255,7 @@ func (e *edit) seal() (*State, error) {
 func (e *edit) engineChange() engine.Change {
 	change := engine.Change{Revision: e.next.version.Revision}
 	for id := range e.touched {
-		before, after := e.before.tree.get(id), e.next.tree.get(id)
+		before, after := e.before.Resource(id), e.next.Resource(id)
 		if before != nil && after != nil && before.config == after.config {
 			continue
 		}

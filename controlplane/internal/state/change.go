@@ -1,10 +1,9 @@
 package state
 
 import (
-	"google.golang.org/protobuf/proto"
-
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/sdk/go/hashtree"
 )
 
 // Existence is what a change demands of its resource.
@@ -89,76 +88,15 @@ type Touch struct {
 // Compare returns what differs between the contents of two states, by kind and
 // key. It costs what differs, where one was made from the other.
 func Compare(before, after *State) []Touch {
-	var touched []Touch
-	for i := range shards {
-		a, b := before.tree.shards[i], after.tree.shards[i]
-		if a.digest == b.digest {
-			continue
-		}
-		touched = append(touched, compareShards(a.resources, b.resources)...)
-	}
-	sortTouched(touched)
-	return touched
-}
-
-func compareShards(a, b []*Resource) (touched []Touch) {
-	for len(a)+len(b) > 0 {
-		var order int
-		switch {
-		case len(a) == 0:
-			order = 1
-		case len(b) == 0:
-			order = -1
-		default:
-			order = compareIDs(a[0].ID, b[0].ID)
-		}
-		switch {
-		case order < 0:
-			touched, a = append(touched, Touch{ID: a[0].ID, Before: a[0]}), a[1:]
-		case order > 0:
-			touched, b = append(touched, Touch{ID: b[0].ID, After: b[0]}), b[1:]
-		default:
-			if a[0].Digest != b[0].Digest {
-				touched = append(touched, Touch{ID: a[0].ID, Before: a[0], After: b[0]})
-			}
-			a, b = a[1:], b[1:]
+	differences := hashtree.Compare(&before.tree, &after.tree)
+	touched := make([]Touch, len(differences))
+	for i, d := range differences {
+		touched[i] = Touch{Before: d.Before, After: d.After}
+		if d.After != nil {
+			touched[i].ID = d.After.ID
+		} else {
+			touched[i].ID = d.Before.ID
 		}
 	}
 	return touched
-}
-
-// Delta returns what leads data planes from one state to another, with
-// from_revision 0 and everything where before is nil.
-func Delta(before, after *State) *configv1.Delta {
-	d := &configv1.Delta{ToRevision: after.Revision()}
-	if before == nil {
-		before = Empty(Version{})
-	} else {
-		d.FromRevision = before.Revision()
-	}
-	for _, t := range Compare(before, after) {
-		if t.After == nil {
-			switch t.ID.Kind {
-			case KindLayer:
-				d.DeletedLayers = append(d.DeletedLayers, t.ID.Key)
-			case KindExperiment:
-				d.DeletedExperiments = append(d.DeletedExperiments, t.Before.experiment.GetEid())
-			case KindField:
-				d.DeletedFields = append(d.DeletedFields, t.ID.Key)
-			}
-			continue
-		}
-		if t.Before != nil && (t.Before.config == t.After.config || proto.Equal(t.Before.config, t.After.config)) {
-			continue
-		}
-		switch config := t.After.config.(type) {
-		case *configv1.Layer:
-			d.Layers = append(d.Layers, config)
-		case *configv1.Experiment:
-			d.Experiments = append(d.Experiments, config)
-		case *configv1.Field:
-			d.Fields = append(d.Fields, config)
-		}
-	}
-	return d
 }

@@ -5,6 +5,9 @@ import (
 	"maps"
 )
 
+// shards is how many parts an index has.
+const shards = 256
+
 // index is a map of which a changed copy costs what is changed.
 type index[K comparable, V any] struct {
 	shards [shards]map[K]V

@@ -12,6 +12,7 @@ import (
 
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/sdk/go/hashtree"
 )
 
 // Kind is a kind of resource. Its numbers are those of
@@ -55,6 +56,8 @@ func ExperimentID(eid int32) ID { return ID{KindExperiment, strconv.Itoa(int(eid
 // FieldID returns the ID of a declared field.
 func FieldID(name string) ID { return ID{KindField, name} }
 
+func (id ID) treeKey() hashtree.Key { return hashtree.Key{Kind: uint8(id.Kind), Name: id.Key} }
+
 func (id ID) String() string { return id.Kind.String() + " " + id.Key }
 
 // compareIDs orders by kind, then by key in byte order.
@@ -68,7 +71,7 @@ type Resource struct {
 	ID ID
 	// Payload is the message as it is stored, and Digest its SHA-256.
 	Payload []byte
-	Digest  [sha256.Size]byte
+	Digest  hashtree.Hash
 	// Created and Updated are the revisions that made it and made it like this.
 	Created, Updated Version
 
@@ -79,6 +82,12 @@ type Resource struct {
 	// *configv1.Field. While it is equal it stays the same message.
 	config proto.Message
 }
+
+// TreeKey implements hashtree.Item.
+func (r *Resource) TreeKey() hashtree.Key { return r.ID.treeKey() }
+
+// TreeDigest implements hashtree.Item.
+func (r *Resource) TreeDigest() hashtree.Hash { return r.Digest }
 
 // Layer returns the layer without what is output only; nil if it is none.
 func (r *Resource) Layer() *adminv1.Layer {

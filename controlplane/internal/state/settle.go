@@ -26,10 +26,10 @@ func (e *edit) settle() {
 	for id := range e.touched {
 		switch id.Kind {
 		case KindLayer:
-			e.affected(e.before.tree.get(id).Layer(), places)
-			e.affected(e.next.tree.get(id).Layer(), places)
+			e.affected(e.before.Resource(id).Layer(), places)
+			e.affected(e.next.Resource(id).Layer(), places)
 		case KindExperiment:
-			if x := e.next.tree.get(id).Experiment(); x != nil {
+			if x := e.next.Resource(id).Experiment(); x != nil {
 				places[x.GetEid()] = &place{vids: map[int32]bool{}}
 			}
 		}
@@ -83,7 +83,7 @@ func (e *edit) affected(l *adminv1.Layer, places map[int32]*place) {
 
 // follow brings an experiment's state in line with its slots.
 func (e *edit) follow(id ID, p *place) {
-	was := e.next.tree.get(id).Experiment()
+	was := e.next.Resource(id).Experiment()
 	if was == nil {
 		return
 	}
@@ -138,7 +138,7 @@ func (e *edit) moved(x *adminv1.Experiment, p *place) bool {
 
 // touch makes a resource one of this revision, though its message is the same.
 func (e *edit) touch(id ID) {
-	r := *e.next.tree.get(id)
+	r := *e.next.Resource(id)
 	r.Updated = e.next.version
 	e.put(&r)
 }
@@ -177,7 +177,7 @@ func (e *edit) checkReferences(changes []Change) {
 	experiments := sync.OnceValue(e.experiments)
 	for i := range changes {
 		id := changes[i].Delete
-		if id == (ID{}) || e.before.tree.get(id) == nil || e.next.tree.get(id) != nil {
+		if id == (ID{}) || e.before.Resource(id) == nil || e.next.Resource(id) != nil {
 			continue // it was refused already
 		}
 		switch id.Kind {
@@ -204,7 +204,7 @@ func (e *edit) checkLayerReferences(id ID, experiments []*adminv1.Experiment) {
 }
 
 func (e *edit) checkExperimentReferences(id ID, exact bool) {
-	x := e.before.tree.get(id).Experiment()
+	x := e.before.Resource(id).Experiment()
 	switch {
 	case slices.ContainsFunc(e.next.Layer(x.GetLayerId()).GetRanges(), func(r *configv1.Range) bool { return has(x, r.GetVid()) }):
 		e.problem(referenced, id, "", "has slots in layer %s: conclude or archive it first, or take them away in the same change", x.GetLayerId())
@@ -224,7 +224,7 @@ func (e *edit) checkFieldReferences(id ID, experiments []*adminv1.Experiment) {
 // experiments returns all experiments of the result by eid.
 func (e *edit) experiments() []*adminv1.Experiment {
 	var all []*adminv1.Experiment
-	for _, r := range e.next.tree.all(KindExperiment) {
+	for _, r := range e.next.all(KindExperiment) {
 		all = append(all, r.experiment)
 	}
 	slices.SortFunc(all, func(a, b *adminv1.Experiment) int { return int(a.GetEid()) - int(b.GetEid()) })
@@ -245,7 +245,7 @@ func (e *edit) checkHeld() {
 		case KindLayer:
 			layers[id.Key] = true
 		case KindExperiment:
-			layers[e.next.tree.get(id).Experiment().GetLayerId()] = true
+			layers[e.next.Resource(id).Experiment().GetLayerId()] = true
 		}
 	}
 	for _, layerID := range slices.Sorted(maps.Keys(layers)) {

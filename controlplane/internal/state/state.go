@@ -9,8 +9,6 @@ package state
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"sync"
 	"time"
@@ -18,17 +16,18 @@ import (
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	"github.com/strata-exp/strata/sdk/go/engine"
+	"github.com/strata-exp/strata/sdk/go/hashtree"
 )
 
 // Checksum is over the contents of a configuration alone. Equal contents have
 // equal checksums, whenever and by whatever changes they were made.
-type Checksum [sha256.Size]byte
-
-// String returns the checksum in hexadecimal.
-func (c Checksum) String() string { return hex.EncodeToString(c[:]) }
+type Checksum = hashtree.Hash
 
 // Version is a point in an environment's history.
 type Version struct {
+	// Epoch tells the history from earlier ones, of which it is the larger. It is 0
+	// for versions of resources, which are compared in one history only.
+	Epoch    int64
 	Revision int64
 	Time     time.Time
 }
@@ -38,7 +37,8 @@ type Version struct {
 // changed.
 type State struct {
 	version  Version
-	tree     tree
+	tree     hashtree.Tree[*Resource]
+	counts   [kinds]int
 	ruleset  *engine.Ruleset
 	variants index[int32, int32] // vid to eid
 	// holding is the experiments that slots are held for, by layer.
@@ -58,7 +58,7 @@ type lists struct {
 // Empty returns the configuration without resources.
 func Empty(version Version) *State {
 	s := &State{version: version}
-	s.tree.seal()
+	s.tree.Seal()
 	ruleset, err := engine.Compile(nil, &configv1.Snapshot{Revision: version.Revision})
 	if err != nil {
 		panic(err) // nothing can not be wrong
@@ -100,22 +100,22 @@ func (s *State) Version() Version { return s.version }
 func (s *State) Revision() int64 { return s.version.Revision }
 
 // Checksum returns the checksum of the contents.
-func (s *State) Checksum() Checksum { return s.tree.checksum }
+func (s *State) Checksum() Checksum { return s.tree.Hash() }
 
 // Ruleset returns the compiled configuration.
 func (s *State) Ruleset() *engine.Ruleset { return s.ruleset }
 
 // Resource returns a resource, nil if there is none.
-func (s *State) Resource(id ID) *Resource { return s.tree.get(id) }
+func (s *State) Resource(id ID) *Resource { return s.tree.Get(id.treeKey()) }
 
 // Layer returns a layer, nil if there is none.
 func (s *State) Layer(layerID string) *adminv1.Layer {
-	return s.tree.get(LayerID(layerID)).Layer()
+	return s.Resource(LayerID(layerID)).Layer()
 }
 
 // Experiment returns an experiment, nil if there is none.
 func (s *State) Experiment(eid int32) *adminv1.Experiment {
-	return s.tree.get(ExperimentID(eid)).Experiment()
+	return s.Resource(ExperimentID(eid)).Experiment()
 }
 
 // ExperimentOf returns the experiment that a variant belongs to, nil if there is
@@ -143,7 +143,7 @@ func (s *State) Holding(layerID string) []*adminv1.Experiment {
 // low, then by id in byte order. The slice is shared: read it only.
 func (s *State) Layers() []*Resource {
 	s.lists.layers.Do(func() {
-		s.lists.layerList = s.tree.all(KindLayer)
+		s.lists.layerList = s.all(KindLayer)
 		slices.SortFunc(s.lists.layerList, func(a, b *Resource) int {
 			return cmp.Or(
 				cmp.Compare(b.Layer().GetPriority(), a.Layer().GetPriority()),
@@ -157,7 +157,7 @@ func (s *State) Layers() []*Resource {
 // Experiments returns all experiments by eid. The slice is shared: read it only.
 func (s *State) Experiments() []*Resource {
 	s.lists.experiments.Do(func() {
-		s.lists.experimentList = s.tree.all(KindExperiment)
+		s.lists.experimentList = s.all(KindExperiment)
 		slices.SortFunc(s.lists.experimentList, func(a, b *Resource) int {
 			return cmp.Compare(a.Experiment().GetEid(), b.Experiment().GetEid())
 		})
@@ -168,11 +168,22 @@ func (s *State) Experiments() []*Resource {
 // Fields returns all declared fields by name. The slice is shared: read it only.
 func (s *State) Fields() []*Resource {
 	s.lists.fields.Do(func() {
-		s.lists.fieldList = s.tree.all(KindField)
+		s.lists.fieldList = s.all(KindField)
 		slices.SortFunc(s.lists.fieldList, func(a, b *Resource) int { return cmp.Compare(a.ID.Key, b.ID.Key) })
 	})
 	return s.lists.fieldList
 }
 
+// all returns all resources of a kind, in no defined order.
+func (s *State) all(kind Kind) []*Resource {
+	found := make([]*Resource, 0, s.counts[kind])
+	for r := range s.tree.All() {
+		if r.ID.Kind == kind {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
 // Len returns how many resources of a kind there are.
-func (s *State) Len(kind Kind) int { return s.tree.counts[kind] }
+func (s *State) Len(kind Kind) int { return s.counts[kind] }

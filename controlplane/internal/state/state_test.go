@@ -225,8 +225,10 @@ func TestNotesAreNotForPlanes(t *testing.T) {
 	if noted.Checksum() == s.Checksum() {
 		t.Error("the checksum does not cover notes")
 	}
-	if d := state.Delta(s, noted); len(d.GetExperiments()) != 0 || d.GetFromRevision() != 2 || d.GetToRevision() != 3 {
-		t.Errorf("planes get %v", d)
+	for _, touch := range state.Compare(s, noted) {
+		if touch.Before.Config() != touch.After.Config() {
+			t.Errorf("planes get %v", touch.After.Config())
+		}
 	}
 }
 
@@ -310,7 +312,7 @@ func TestRandomChanges(t *testing.T) {
 		if back.State.Checksum() != to.Checksum() {
 			t.Errorf("seed %d: from revision %d to %d ends elsewhere", seed, from.Revision(), to.Revision())
 		}
-		again, err := from.Ruleset().Apply(engineChange(state.Delta(from, to)))
+		again, err := from.Ruleset().Apply(engineChange(from, to))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -318,11 +320,37 @@ func TestRandomChanges(t *testing.T) {
 	}
 }
 
-func engineChange(d *configv1.Delta) engine.Change {
-	return engine.Change{
-		Revision: d.GetToRevision(), Layers: d.GetLayers(), Experiments: d.GetExperiments(), Fields: d.GetFields(),
-		DeletedLayers: d.GetDeletedLayers(), DeletedExperiments: d.GetDeletedExperiments(), DeletedFields: d.GetDeletedFields(),
+// engineChange is what planes get of the difference of two states.
+func engineChange(from, to *state.State) engine.Change {
+	change := engine.Change{Revision: to.Revision()}
+	for _, touch := range state.Compare(from, to) {
+		gone := touch.After == nil
+		r := touch.After
+		if gone {
+			r = touch.Before
+		}
+		switch config := r.Config().(type) {
+		case *configv1.Layer:
+			if gone {
+				change.DeletedLayers = append(change.DeletedLayers, config.GetLayerId())
+			} else {
+				change.Layers = append(change.Layers, config)
+			}
+		case *configv1.Experiment:
+			if gone {
+				change.DeletedExperiments = append(change.DeletedExperiments, config.GetEid())
+			} else {
+				change.Experiments = append(change.Experiments, config)
+			}
+		case *configv1.Field:
+			if gone {
+				change.DeletedFields = append(change.DeletedFields, config.GetName())
+			} else {
+				change.Fields = append(change.Fields, config)
+			}
+		}
 	}
+	return change
 }
 
 // check compares a state with one loaded from what it would be stored as.

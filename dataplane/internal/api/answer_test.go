@@ -37,7 +37,7 @@ func bounded(t *testing.T, parameters string) *Service {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.holder.Publish(ruleset); err != nil {
+	if err := s.holder.Publish(0, ruleset); err != nil {
 		t.Fatal(err)
 	}
 	s.maxAnswer = most

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/gen/go/strata/serving/v1/servingv1connect"
 	"github.com/strata-exp/strata/internal/rpc"
 )
@@ -12,8 +13,12 @@ func (s *Service) evaluate(_ context.Context, r *evaluateRequest) (*evaluateAnsw
 	if err := r.check(); err != nil {
 		return nil, err
 	}
+	running, err := s.running()
+	if err != nil {
+		return nil, err
+	}
 	answer, budget := new(evaluateAnswer), s.maxAnswer
-	if err := s.answer(answer, r, s.holder.Current(), &budget); err != nil {
+	if err := s.answer(answer, r, running, &budget); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -23,8 +28,11 @@ func (s *Service) batchEvaluate(ctx context.Context, r *batchEvaluateRequest) (*
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	answer := &batchEvaluateAnswer{entries: make([]evaluateAnswer, len(r.requests))}
-	running, budget := s.holder.Current(), s.maxAnswer
+	running, err := s.running()
+	if err != nil {
+		return nil, err
+	}
+	answer, budget := &batchEvaluateAnswer{entries: make([]evaluateAnswer, len(r.requests))}, s.maxAnswer
 	for i := range r.requests {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -40,6 +48,15 @@ func (s *Service) batchEvaluate(ctx context.Context, r *batchEvaluateRequest) (*
 		}
 	}
 	return answer, nil
+}
+
+// running returns the configuration that runs.
+func (s *Service) running() (*snapshot.Snapshot, error) {
+	if running := s.holder.Current(); running != nil {
+		return running, nil
+	}
+	return nil, rpc.Declinef(servingv1.ErrorReason_ERROR_REASON_BEHIND,
+		"this data plane has no configuration yet: retry later, or ask another one")
 }
 
 // answer evaluates a request that was checked. It takes the size of the answer

@@ -45,7 +45,7 @@ func setup(tb testing.TB, layers int) *Service {
 		tb.Fatal(err)
 	}
 	holder := snapshot.NewHolder(time.Now)
-	if err := holder.Publish(ruleset); err != nil {
+	if err := holder.Publish(0, ruleset); err != nil {
 		tb.Fatal(err)
 	}
 	measured := metrics.New(obs.NewRegistry(), holder)

@@ -31,7 +31,10 @@ func (s *Service) explain(ctx context.Context, r *explainRequest) (*servingv1.Ex
 // at returns the configuration that a request asks about. Only the running one
 // is at hand.
 func (s *Service) at(r *explainRequest) (*snapshot.Snapshot, error) {
-	running := s.holder.Current()
+	running, err := s.running()
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case r.revision != nil && *r.revision != running.Revision():
 		return nil, &rpc.NotAvailable{Problem: fmt.Sprintf(

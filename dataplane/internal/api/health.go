@@ -118,14 +118,18 @@ func (h *Health) MountProbes(mux *http.ServeMux) {
 
 // report is what GET /health and, with details, GET /readyz answer.
 type report struct {
-	Status      string         `json:"status"`
-	Version     string         `json:"version,omitempty"`
-	Revision    int64          `json:"revision"`
-	Layers      int            `json:"layers"`
-	Experiments int            `json:"experiments"`
-	LoadedAt    *time.Time     `json:"loaded_at,omitempty"`
-	AgeSeconds  float64        `json:"age_seconds"`
-	LastFailure *failureReport `json:"last_failure,omitempty"`
+	Status      string     `json:"status"`
+	Version     string     `json:"version,omitempty"`
+	Epoch       int64      `json:"epoch,omitempty"`
+	Revision    int64      `json:"revision"`
+	Layers      int        `json:"layers"`
+	Experiments int        `json:"experiments"`
+	LoadedAt    *time.Time `json:"loaded_at,omitempty"`
+	AgeSeconds  float64    `json:"age_seconds"`
+	// StaleSeconds is for how long nothing has confirmed that the revision is the
+	// newest; absent where nothing ever has.
+	StaleSeconds *float64       `json:"stale_seconds,omitempty"`
+	LastFailure  *failureReport `json:"last_failure,omitempty"`
 }
 
 type failureReport struct {
@@ -139,10 +143,13 @@ func (h *Health) write(w http.ResponseWriter, details bool) {
 	status, ready := h.ready()
 	r := report{Status: status, Version: h.version}
 	if running := h.holder.Current(); running != nil {
-		r.Revision = running.Revision()
+		r.Epoch, r.Revision = running.Epoch, running.Revision()
 		r.Layers, r.Experiments = running.Ruleset.Layers(), running.Ruleset.Experiments()
 		r.LoadedAt = &running.LoadedAt
 		r.AgeSeconds = h.now().Sub(running.LoadedAt).Seconds()
+	}
+	if stale, known := h.holder.Stale(); known {
+		r.StaleSeconds = new(stale.Seconds())
 	}
 	if failure, failed := h.holder.Failure(); failed && details {
 		r.LastFailure = &failureReport{At: failure.At, Faults: strings.Split(failure.Err.Error(), "\n")}

@@ -27,8 +27,8 @@ type Service struct {
 	maxAnswer int64 // rpc.MaxAnswerBytes, but for tests
 }
 
-// NewService returns a service of what holder holds, which must be something
-// by the time of the first call.
+// NewService returns a service of what holder holds. Until that is something,
+// calls are declined.
 func NewService(holder *snapshot.Holder, m *metrics.Metrics, edge *rpc.Edge, now func() time.Time) *Service {
 	return &Service{holder: holder, metrics: m, edge: edge, now: now, maxAnswer: rpc.MaxAnswerBytes}
 }

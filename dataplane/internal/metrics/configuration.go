@@ -14,7 +14,7 @@ const otherLayers = "other"
 type configuration struct {
 	holder *snapshot.Holder
 
-	reloads, matches, revision, loaded, success, layers, experiments *prometheus.Desc
+	reloads, matches, epoch, revision, loaded, stale, success, layers, experiments *prometheus.Desc
 }
 
 func newConfiguration(holder *snapshot.Holder) *configuration {
@@ -27,9 +27,12 @@ func newConfiguration(holder *snapshot.Holder) *configuration {
 			"Configurations that were loaded, by result: success for those that were served, failure for those that were refused.", "result"),
 		matches: desc("strata_layer_matches_total",
 			"Matches of a layer in evaluations. The 1,000 layers of highest priority are counted one by one, all others as other.", "layer"),
+		epoch:    desc("strata_config_epoch", "The epoch of the revision that is served: later histories of revisions have larger ones."),
 		revision: desc("strata_config_revision", "The revision that is served."),
 		loaded: desc("strata_config_loaded_timestamp_seconds",
 			"Since when the revision has been served; time() minus this is its age."),
+		stale: desc("strata_config_stale_seconds",
+			"For how long nothing has confirmed that the configuration that is served, or was refused, is the newest."),
 		success:     desc("strata_config_last_reload_success", "1 if the last configuration was taken, 0 if it was refused."),
 		layers:      desc("strata_config_layers", "Layers in the configuration that is served."),
 		experiments: desc("strata_config_experiments", "Experiments in the configuration that is served."),
@@ -38,7 +41,7 @@ func newConfiguration(holder *snapshot.Holder) *configuration {
 
 func (c *configuration) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.reloads, c.matches, c.revision, c.loaded, c.success, c.layers, c.experiments,
+		c.reloads, c.matches, c.epoch, c.revision, c.loaded, c.stale, c.success, c.layers, c.experiments,
 	} {
 		out <- d
 	}
@@ -59,10 +62,14 @@ func (c *configuration) Collect(out chan<- prometheus.Metric) {
 		success = 0
 	}
 	gauge(c.success, success)
+	if stale, known := c.holder.Stale(); known {
+		gauge(c.stale, stale.Seconds())
+	}
 	running := c.holder.Current()
 	if running == nil {
 		return
 	}
+	gauge(c.epoch, float64(running.Epoch))
 	gauge(c.revision, float64(running.Revision()))
 	gauge(c.loaded, float64(running.LoadedAt.UnixMilli())/1e3)
 	gauge(c.layers, float64(running.Ruleset.Layers()))

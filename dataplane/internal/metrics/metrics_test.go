@@ -48,7 +48,7 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := holder.Publish(ruleset); err != nil {
+	if err := holder.Publish(0, ruleset); err != nil {
 		t.Fatal(err)
 	}
 	holder.Refuse(http.ErrAbortHandler)

@@ -17,6 +17,9 @@ import (
 type Snapshot struct {
 	// Ruleset is the configuration. It is never nil.
 	Ruleset *engine.Ruleset
+	// Epoch tells the history that the revision belongs to from an earlier one,
+	// which has a smaller one. Sources whose revisions have one history say 0.
+	Epoch int64
 	// LoadedAt is since when it has been running.
 	LoadedAt time.Time
 	// Matches counts how often its layers match.
@@ -45,6 +48,8 @@ type Holder struct {
 	loaded  int64
 	refused int64
 	changed chan struct{}
+
+	confirmed atomic.Int64 // in nanoseconds since 1970; 0 before the first time
 }
 
 // NewHolder returns a holder of nothing. now is its clock.
@@ -56,19 +61,39 @@ func NewHolder(now func() time.Time) *Holder {
 func (h *Holder) Current() *Snapshot { return h.current.Load() }
 
 // Publish makes a configuration the running one, all at once: an evaluation
-// sees the old one or the new one. It forgets the last failure. Revisions only
-// grow; one that does not is an error and changes nothing.
-func (h *Holder) Publish(ruleset *engine.Ruleset) error {
+// sees the old one or the new one. It forgets the last failure. Epochs never
+// shrink, and revisions grow within one; anything else is an error and changes
+// nothing.
+func (h *Holder) Publish(epoch int64, ruleset *engine.Ruleset) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	before, least := h.current.Load(), int64(1)
-	if before != nil {
-		least = before.Revision() + 1
+	before := h.current.Load()
+	if ruleset.Revision() < 1 {
+		return fmt.Errorf("a revision has to be at least 1, got %d", ruleset.Revision())
 	}
-	if ruleset.Revision() < least {
-		return fmt.Errorf("revision %d comes after revision %d", ruleset.Revision(), least-1)
+	if before != nil && (epoch < before.Epoch || epoch == before.Epoch && ruleset.Revision() <= before.Revision()) {
+		return fmt.Errorf("revision %d of epoch %d comes after revision %d of epoch %d",
+			ruleset.Revision(), epoch, before.Revision(), before.Epoch)
 	}
-	next := &Snapshot{Ruleset: ruleset, LoadedAt: h.now()}
+	h.take(before, epoch, ruleset)
+	return nil
+}
+
+// Replace is Publish for another part of the revision that runs, where what the
+// plane may have of it has changed.
+func (h *Holder) Replace(ruleset *engine.Ruleset) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.current.Load()
+	if before == nil || ruleset.Revision() != before.Revision() {
+		return fmt.Errorf("revision %d is not the one that runs", ruleset.Revision())
+	}
+	h.take(before, before.Epoch, ruleset)
+	return nil
+}
+
+func (h *Holder) take(before *Snapshot, epoch int64, ruleset *engine.Ruleset) {
+	next := &Snapshot{Ruleset: ruleset, Epoch: epoch, LoadedAt: h.now()}
 	if before == nil {
 		next.Matches = newMatches(nil, ruleset.LayerIDs())
 	} else {
@@ -78,7 +103,6 @@ func (h *Holder) Publish(ruleset *engine.Ruleset) error {
 	h.loaded++
 	h.failure = nil
 	h.signal()
-	return nil
 }
 
 // Refuse records that a configuration was refused. The running one goes on.
@@ -98,6 +122,25 @@ func (h *Holder) Agree() {
 		h.failure = nil
 		h.signal()
 	}
+}
+
+// Confirm records that, so long ago, the newest configuration that there was is
+// the one that the source has handed over last, taken or refused.
+func (h *Holder) Confirm(ago time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	at := h.now().Add(-ago).UnixNano()
+	h.confirmed.Store(max(at, h.confirmed.Load()))
+}
+
+// Stale returns for how long nothing has confirmed that the newest configuration
+// is at hand; false if nothing ever has.
+func (h *Holder) Stale() (time.Duration, bool) {
+	confirmed := h.confirmed.Load()
+	if confirmed == 0 {
+		return 0, false
+	}
+	return max(0, time.Duration(h.now().UnixNano()-confirmed)), true
 }
 
 // Failure returns the last failure; false if the last attempt was none.

@@ -36,7 +36,7 @@ func TestHolder(t *testing.T) {
 		t.Error("it holds something before the first one")
 	}
 	changed := h.Changed()
-	publish := func(revision int64) error { return h.Publish(compile(t, revision)) }
+	publish := func(revision int64) error { return h.Publish(0, compile(t, revision)) }
 	if err := publish(0); err == nil {
 		t.Error("revision 0 was taken")
 	}
@@ -83,11 +83,42 @@ func TestHolder(t *testing.T) {
 	}
 }
 
+func TestPositionsOnlyGrow(t *testing.T) {
+	t.Parallel()
+	h := snapshot.NewHolder(time.Now)
+	for _, step := range []struct {
+		epoch, revision int64
+		taken           bool
+	}{{5, 7, true}, {5, 7, false}, {5, 6, false}, {4, 9, false}, {6, 1, true}, {5, 8, false}, {6, 2, true}} {
+		if err := h.Publish(step.epoch, compile(t, step.revision)); (err == nil) != step.taken {
+			t.Errorf("revision %d of epoch %d: %v", step.revision, step.epoch, err)
+		}
+	}
+	if h.Current().Epoch != 6 || h.Current().Revision() != 2 {
+		t.Errorf("got revision %d of epoch %d", h.Current().Revision(), h.Current().Epoch)
+	}
+}
+
+func TestStale(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1000, 0)
+	h := snapshot.NewHolder(func() time.Time { return now })
+	if _, known := h.Stale(); known {
+		t.Error("nothing was confirmed, and yet")
+	}
+	h.Confirm(3 * time.Second)
+	now = now.Add(time.Second)
+	h.Confirm(10 * time.Second) // older than what is known
+	if stale, known := h.Stale(); !known || stale != 4*time.Second {
+		t.Errorf("got %v, %v", stale, known)
+	}
+}
+
 func TestMatches(t *testing.T) {
 	t.Parallel()
 	h := snapshot.NewHolder(time.Now)
 	publish := func(revision int64, layers ...string) *snapshot.Matches {
-		if err := h.Publish(compile(t, revision, layers...)); err != nil {
+		if err := h.Publish(0, compile(t, revision, layers...)); err != nil {
 			t.Fatal(err)
 		}
 		return h.Current().Matches

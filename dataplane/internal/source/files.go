@@ -3,18 +3,11 @@ package source
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
-	"slices"
-	"strings"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	"github.com/strata-exp/strata/internal/manifest"
-	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
 const (
@@ -36,17 +29,12 @@ const (
 // from the one before it is a revision: 1, 2, 3 and so on, counted anew by each
 // process.
 type Files struct {
+	intake
 	paths  manifest.Paths
-	holder *snapshot.Holder
-	log    *slog.Logger
+	epoch  int64 // of this process: another one counts its revisions anew
 	loader *manifest.Loader
 	watch  *watch
 	poll   intervals
-
-	served  *manifest.Set // what the holder has
-	refused *manifest.Set // the last one that did not compile
-	refusal error         // why it did not
-	failure string        // the text of the failure that the holder has, or ""
 }
 
 // intervals are pollEvery and pollUnwatched, but for tests.
@@ -56,8 +44,10 @@ var _ Source = (*Files)(nil)
 
 // NewFiles returns a source of the files at paths. It is for one goroutine.
 func NewFiles(paths manifest.Paths, holder *snapshot.Holder, log *slog.Logger) *Files {
+	loader := manifest.NewLoader(paths)
 	return &Files{
-		paths: paths, holder: holder, log: log, loader: manifest.NewLoader(paths),
+		intake: intake{holder: holder, log: log, load: loader.Load},
+		paths:  paths, epoch: time.Now().UnixMicro(), loader: loader,
 		poll: intervals{watched: pollEvery, unwatched: pollUnwatched},
 	}
 }
@@ -67,9 +57,10 @@ func (f *Files) Start(context.Context) error {
 	// Watching begins before reading, so that a change in between is an event.
 	f.watch = newWatch(f.paths, f.log)
 	f.watch.sync()
-	set, ruleset, err := f.read()
+	set, ruleset, where, err := f.read(f.next)
+	f.holder.Confirm(0)
 	if err == nil {
-		err = f.publish(set, ruleset)
+		err = f.publish(where, set, ruleset)
 	}
 	if err != nil {
 		f.watch.close()
@@ -135,94 +126,14 @@ func (f *Files) pollIn() time.Duration {
 // look brings what the files say to the holder, and watches where they now are.
 func (f *Files) look() {
 	f.watch.sync()
-	f.load()
+	f.reload()
 }
 
-// load brings what the files say to the holder.
-func (f *Files) load() {
-	set, ruleset, err := f.read()
-	switch {
-	case err != nil:
-		f.refuse(err)
-	case ruleset != nil:
-		if err := f.publish(set, ruleset); err != nil {
-			f.refuse(err)
-		}
-	case set == f.served && f.failure != "":
-		f.failure = ""
-		f.holder.Agree()
-		f.log.Info("the files are again what is served", "revision", f.holder.Current().Revision())
-	}
+// reload brings what the files say to the holder.
+func (f *Files) reload() {
+	f.take(f.next)
+	f.holder.Confirm(0)
 }
 
-// read returns what the files say. The ruleset is nil if that is what is served.
-// What was refused before is not compiled again. A panic is an error: a file
-// must not end the process that serves the one before it.
-func (f *Files) read() (set *manifest.Set, ruleset *engine.Ruleset, err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("panic while reading files: %v\n%s", fault, debug.Stack())
-		}
-	}()
-	set, err = f.loader.Load()
-	if err != nil {
-		return nil, nil, err
-	}
-	if set == f.refused {
-		// Another failure may have been told of since, of a file that is gone.
-		return nil, nil, f.refusal
-	}
-	if f.served != nil && equal(f.served, set) {
-		f.served = set // the next comparison is by pointer
-		return set, nil, nil
-	}
-	previous := (*engine.Ruleset)(nil)
-	if running := f.holder.Current(); running != nil {
-		previous = running.Ruleset
-	}
-	ruleset, err = set.Compile(previous, previous.Revision()+1)
-	if err != nil {
-		f.refused, f.refusal = set, err
-		return nil, nil, err
-	}
-	return set, ruleset, nil
-}
-
-func (f *Files) publish(set *manifest.Set, ruleset *engine.Ruleset) error {
-	if err := f.holder.Publish(ruleset); err != nil {
-		return err
-	}
-	f.served, f.refused, f.refusal, f.failure = set, nil, nil, ""
-	f.log.Info("serving a new revision", "revision", ruleset.Revision(),
-		"layers", ruleset.Layers(), "experiments", ruleset.Experiments())
-	return nil
-}
-
-// refuse tells of a failure once, however often it is met.
-func (f *Files) refuse(err error) {
-	if err.Error() == f.failure {
-		return
-	}
-	f.failure = err.Error()
-	f.holder.Refuse(err)
-	f.log.Error("the files are refused, what was served goes on being served",
-		"revision", f.holder.Current().Revision(), "faults", strings.Split(err.Error(), "\n"))
-}
-
-// equal reports whether two sets have the same content. Sets that differ by a
-// few files share the messages of all others.
-func equal(a, b *manifest.Set) bool {
-	if a == b {
-		return true
-	}
-	return slices.EqualFunc(a.Snapshot.GetLayers(), b.Snapshot.GetLayers(), same) &&
-		slices.EqualFunc(a.Snapshot.GetExperiments(), b.Snapshot.GetExperiments(), same) &&
-		slices.EqualFunc(a.Snapshot.GetFields(), b.Snapshot.GetFields(), same)
-}
-
-func same[M interface {
-	comparable
-	proto.Message
-}](a, b M) bool {
-	return a == b || proto.Equal(a, b)
-}
+// next is the position of what comes after what is served.
+func (f *Files) next() position { return position{f.epoch, f.running() + 1} }

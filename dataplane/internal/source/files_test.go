@@ -53,6 +53,12 @@ func (l *lines) count(text string) int {
 	return strings.Count(l.b.String(), text)
 }
 
+func (l *lines) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // setup makes a configuration of one layer and one experiment in root/layers
 // and root/experiments. It is not started.
 func setup(t *testing.T) *bundle {
@@ -247,7 +253,7 @@ func TestFilesMakesNoRevisionOfNothing(t *testing.T) {
 	// A file that was refused is not compiled again and again.
 	b.save("layers/b.json", layer("b")) // its slots take the same variant
 	b.awaitFailure("layers/")
-	b.files.load()
+	b.files.reload()
 	if _, refused := b.holder.Loads(); refused != 1 {
 		t.Errorf("%d refused, want 1", refused)
 	}
@@ -480,7 +486,7 @@ func TestFilesReadsEverythingAfterALoss(t *testing.T) {
 	b.must(err)
 	b.write("experiments/1.json", experiment("two"))
 	b.must(os.Chtimes(b.path("experiments/1.json"), before.ModTime(), before.ModTime()))
-	b.files.load()
+	b.files.reload()
 	if b.value() != "one" {
 		t.Fatal("it does not look the same")
 	}

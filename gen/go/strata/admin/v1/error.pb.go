@@ -42,6 +42,8 @@ const (
 	// not_found: the revision is older than the environment's floor, and its
 	// contents were compacted away.
 	ErrorReason_ERROR_REASON_REVISION_COMPACTED ErrorReason = 4
+	// not_found: there is no access key of that name.
+	ErrorReason_ERROR_REASON_KEY_NOT_FOUND ErrorReason = 5
 	// already_exists: an environment, layer, experiment or field of that id is
 	// there. Update it instead.
 	ErrorReason_ERROR_REASON_ALREADY_EXISTS ErrorReason = 10
@@ -102,6 +104,11 @@ const (
 	// invalid_argument: an allocation can not be met: percentages that are not
 	// whole slots, variants that the experiment does not have.
 	ErrorReason_ERROR_REASON_INVALID_ALLOCATION ErrorReason = 56
+	// failed_precondition: two keys of that name are in use. Revoke the old one
+	// first.
+	ErrorReason_ERROR_REASON_KEY_LIMIT ErrorReason = 60
+	// failed_precondition: no other key could make or revoke keys. Make one first.
+	ErrorReason_ERROR_REASON_LAST_ADMIN_KEY ErrorReason = 61
 	// unavailable: the database can not be reached, or did not answer in time. The
 	// call may or may not have been carried out: retry it with the same
 	// idempotency key.
@@ -116,6 +123,7 @@ var (
 		2:  "ERROR_REASON_RESOURCE_NOT_FOUND",
 		3:  "ERROR_REASON_REVISION_NOT_FOUND",
 		4:  "ERROR_REASON_REVISION_COMPACTED",
+		5:  "ERROR_REASON_KEY_NOT_FOUND",
 		10: "ERROR_REASON_ALREADY_EXISTS",
 		11: "ERROR_REASON_IDEMPOTENCY_KEY_REUSED",
 		20: "ERROR_REASON_STALE_REVISION",
@@ -138,6 +146,8 @@ var (
 		54: "ERROR_REASON_NOT_ENOUGH_SLOTS",
 		55: "ERROR_REASON_SLOTS_HELD",
 		56: "ERROR_REASON_INVALID_ALLOCATION",
+		60: "ERROR_REASON_KEY_LIMIT",
+		61: "ERROR_REASON_LAST_ADMIN_KEY",
 		70: "ERROR_REASON_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
@@ -146,6 +156,7 @@ var (
 		"ERROR_REASON_RESOURCE_NOT_FOUND":       2,
 		"ERROR_REASON_REVISION_NOT_FOUND":       3,
 		"ERROR_REASON_REVISION_COMPACTED":       4,
+		"ERROR_REASON_KEY_NOT_FOUND":            5,
 		"ERROR_REASON_ALREADY_EXISTS":           10,
 		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED":   11,
 		"ERROR_REASON_STALE_REVISION":           20,
@@ -168,6 +179,8 @@ var (
 		"ERROR_REASON_NOT_ENOUGH_SLOTS":         54,
 		"ERROR_REASON_SLOTS_HELD":               55,
 		"ERROR_REASON_INVALID_ALLOCATION":       56,
+		"ERROR_REASON_KEY_LIMIT":                60,
+		"ERROR_REASON_LAST_ADMIN_KEY":           61,
 		"ERROR_REASON_UNAVAILABLE":              70,
 	}
 )
@@ -203,13 +216,14 @@ var File_strata_admin_v1_error_proto protoreflect.FileDescriptor
 
 const file_strata_admin_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1bstrata/admin/v1/error.proto\x12\x0fstrata.admin.v1*\xcd\a\n" +
+	"\x1bstrata/admin/v1/error.proto\x12\x0fstrata.admin.v1*\xaa\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"ERROR_REASON_ENVIRONMENT_NOT_FOUND\x10\x01\x12#\n" +
 	"\x1fERROR_REASON_RESOURCE_NOT_FOUND\x10\x02\x12#\n" +
 	"\x1fERROR_REASON_REVISION_NOT_FOUND\x10\x03\x12#\n" +
-	"\x1fERROR_REASON_REVISION_COMPACTED\x10\x04\x12\x1f\n" +
+	"\x1fERROR_REASON_REVISION_COMPACTED\x10\x04\x12\x1e\n" +
+	"\x1aERROR_REASON_KEY_NOT_FOUND\x10\x05\x12\x1f\n" +
 	"\x1bERROR_REASON_ALREADY_EXISTS\x10\n" +
 	"\x12'\n" +
 	"#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\v\x12\x1f\n" +
@@ -232,7 +246,9 @@ const file_strata_admin_v1_error_proto_rawDesc = "" +
 	"\x1aERROR_REASON_INVALID_STATE\x105\x12!\n" +
 	"\x1dERROR_REASON_NOT_ENOUGH_SLOTS\x106\x12\x1b\n" +
 	"\x17ERROR_REASON_SLOTS_HELD\x107\x12#\n" +
-	"\x1fERROR_REASON_INVALID_ALLOCATION\x108\x12\x1c\n" +
+	"\x1fERROR_REASON_INVALID_ALLOCATION\x108\x12\x1a\n" +
+	"\x16ERROR_REASON_KEY_LIMIT\x10<\x12\x1f\n" +
+	"\x1bERROR_REASON_LAST_ADMIN_KEY\x10=\x12\x1c\n" +
 	"\x18ERROR_REASON_UNAVAILABLE\x10FB\xbc\x01\n" +
 	"\x13com.strata.admin.v1B\n" +
 	"ErrorProtoP\x01Z;github.com/strata-exp/strata/gen/go/strata/admin/v1;adminv1\xa2\x02\x03SAX\xaa\x02\x0fStrata.Admin.V1\xca\x02\x0fStrata\\Admin\\V1\xe2\x02\x1bStrata\\Admin\\V1\\GPBMetadata\xea\x02\x11Strata::Admin::V1b\x06proto3"

@@ -11,6 +11,7 @@ import (
 	v1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -1397,11 +1398,166 @@ func (x *RevisionServicePromoteResponse) GetPlan() *Plan {
 	return nil
 }
 
+// RevisionServiceWaitRequest says what to wait for.
+type RevisionServiceWaitRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The environment.
+	Environment string `protobuf:"bytes,1,opt,name=environment,proto3" json:"environment,omitempty"`
+	// The revision; 0 is the newest one.
+	Revision int64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// How many planes have to run it; 0 is all that are connected, at least one.
+	Planes int32 `protobuf:"varint,3,opt,name=planes,proto3" json:"planes,omitempty"`
+	// How long to wait; absent is 30 seconds, at most 60.
+	Timeout       *durationpb.Duration `protobuf:"bytes,4,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevisionServiceWaitRequest) Reset() {
+	*x = RevisionServiceWaitRequest{}
+	mi := &file_strata_admin_v1_revision_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevisionServiceWaitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevisionServiceWaitRequest) ProtoMessage() {}
+
+func (x *RevisionServiceWaitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_strata_admin_v1_revision_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevisionServiceWaitRequest.ProtoReflect.Descriptor instead.
+func (*RevisionServiceWaitRequest) Descriptor() ([]byte, []int) {
+	return file_strata_admin_v1_revision_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RevisionServiceWaitRequest) GetEnvironment() string {
+	if x != nil {
+		return x.Environment
+	}
+	return ""
+}
+
+func (x *RevisionServiceWaitRequest) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *RevisionServiceWaitRequest) GetPlanes() int32 {
+	if x != nil {
+		return x.Planes
+	}
+	return 0
+}
+
+func (x *RevisionServiceWaitRequest) GetTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.Timeout
+	}
+	return nil
+}
+
+// RevisionServiceWaitResponse says how far it got.
+type RevisionServiceWaitResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revision that was waited for.
+	Revision int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Whether enough planes run it.
+	Reached bool `protobuf:"varint,2,opt,name=reached,proto3" json:"reached,omitempty"`
+	// The connected planes that run it or a later one.
+	Running []*Plane `protobuf:"bytes,3,rep,name=running,proto3" json:"running,omitempty"`
+	// The connected planes that do not yet.
+	Lagging []*Plane `protobuf:"bytes,4,rep,name=lagging,proto3" json:"lagging,omitempty"`
+	// The connected planes that rejected it or a later one, and run an older one.
+	Rejecting     []*Plane `protobuf:"bytes,5,rep,name=rejecting,proto3" json:"rejecting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevisionServiceWaitResponse) Reset() {
+	*x = RevisionServiceWaitResponse{}
+	mi := &file_strata_admin_v1_revision_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevisionServiceWaitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevisionServiceWaitResponse) ProtoMessage() {}
+
+func (x *RevisionServiceWaitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_strata_admin_v1_revision_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevisionServiceWaitResponse.ProtoReflect.Descriptor instead.
+func (*RevisionServiceWaitResponse) Descriptor() ([]byte, []int) {
+	return file_strata_admin_v1_revision_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RevisionServiceWaitResponse) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *RevisionServiceWaitResponse) GetReached() bool {
+	if x != nil {
+		return x.Reached
+	}
+	return false
+}
+
+func (x *RevisionServiceWaitResponse) GetRunning() []*Plane {
+	if x != nil {
+		return x.Running
+	}
+	return nil
+}
+
+func (x *RevisionServiceWaitResponse) GetLagging() []*Plane {
+	if x != nil {
+		return x.Lagging
+	}
+	return nil
+}
+
+func (x *RevisionServiceWaitResponse) GetRejecting() []*Plane {
+	if x != nil {
+		return x.Rejecting
+	}
+	return nil
+}
+
 var File_strata_admin_v1_revision_proto protoreflect.FileDescriptor
 
 const file_strata_admin_v1_revision_proto_rawDesc = "" +
 	"\n" +
-	"\x1estrata/admin/v1/revision.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a strata/admin/v1/experiment.proto\x1a\x1bstrata/admin/v1/layer.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1dstrata/config/v1/config.proto\"\xcc\x03\n" +
+	"\x1estrata/admin/v1/revision.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a strata/admin/v1/experiment.proto\x1a\x1bstrata/admin/v1/layer.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1bstrata/admin/v1/plane.proto\x1a\x1dstrata/config/v1/config.proto\"\xcc\x03\n" +
 	"\x06Change\x12<\n" +
 	"\fupsert_layer\x18\x01 \x01(\v2\x16.strata.admin.v1.LayerH\x00R\fupsert_layer\x12K\n" +
 	"\x11upsert_experiment\x18\x02 \x01(\v2\x1b.strata.admin.v1.ExperimentH\x00R\x11upsert_experiment\x12=\n" +
@@ -1498,20 +1654,32 @@ const file_strata_admin_v1_revision_proto_rawDesc = "" +
 	"\x12_expected_revision\"g\n" +
 	"\x1eRevisionServicePromoteResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12)\n" +
-	"\x04plan\x18\x02 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan*\xa3\x01\n" +
+	"\x04plan\x18\x02 \x01(\v2\x15.strata.admin.v1.PlanR\x04plan\"\xd4\x01\n" +
+	"\x1aRevisionServiceWaitRequest\x12)\n" +
+	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12#\n" +
+	"\brevision\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\x12#\n" +
+	"\x06planes\x18\x03 \x01(\x05B\v\xbaH\b\x1a\x06\x18\xa0\x8d\x06(\x00R\x06planes\x12A\n" +
+	"\atimeout\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\f\xbaH\t\xaa\x01\x06\"\x02\b<2\x00R\atimeout\"\xed\x01\n" +
+	"\x1bRevisionServiceWaitResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\x12\x18\n" +
+	"\areached\x18\x02 \x01(\bR\areached\x120\n" +
+	"\arunning\x18\x03 \x03(\v2\x16.strata.admin.v1.PlaneR\arunning\x120\n" +
+	"\alagging\x18\x04 \x03(\v2\x16.strata.admin.v1.PlaneR\alagging\x124\n" +
+	"\trejecting\x18\x05 \x03(\v2\x16.strata.admin.v1.PlaneR\trejecting*\xa3\x01\n" +
 	"\x0eRevisionOrigin\x12\x1f\n" +
 	"\x1bREVISION_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15REVISION_ORIGIN_APPLY\x10\x01\x12\x1c\n" +
 	"\x18REVISION_ORIGIN_ROLLBACK\x10\x02\x12\x1b\n" +
 	"\x17REVISION_ORIGIN_PROMOTE\x10\x03\x12\x1a\n" +
-	"\x16REVISION_ORIGIN_CREATE\x10\x042\x87\x05\n" +
+	"\x16REVISION_ORIGIN_CREATE\x10\x042\xef\x05\n" +
 	"\x0fRevisionService\x12d\n" +
 	"\x05Apply\x12,.strata.admin.v1.RevisionServiceApplyRequest\x1a-.strata.admin.v1.RevisionServiceApplyResponse\x12f\n" +
 	"\x04List\x12+.strata.admin.v1.RevisionServiceListRequest\x1a,.strata.admin.v1.RevisionServiceListResponse\"\x03\x90\x02\x01\x12c\n" +
 	"\x03Get\x12*.strata.admin.v1.RevisionServiceGetRequest\x1a+.strata.admin.v1.RevisionServiceGetResponse\"\x03\x90\x02\x01\x12f\n" +
 	"\x04Diff\x12+.strata.admin.v1.RevisionServiceDiffRequest\x1a,.strata.admin.v1.RevisionServiceDiffResponse\"\x03\x90\x02\x01\x12m\n" +
 	"\bRollback\x12/.strata.admin.v1.RevisionServiceRollbackRequest\x1a0.strata.admin.v1.RevisionServiceRollbackResponse\x12j\n" +
-	"\aPromote\x12..strata.admin.v1.RevisionServicePromoteRequest\x1a/.strata.admin.v1.RevisionServicePromoteResponseB\xbf\x01\n" +
+	"\aPromote\x12..strata.admin.v1.RevisionServicePromoteRequest\x1a/.strata.admin.v1.RevisionServicePromoteResponse\x12f\n" +
+	"\x04Wait\x12+.strata.admin.v1.RevisionServiceWaitRequest\x1a,.strata.admin.v1.RevisionServiceWaitResponse\"\x03\x90\x02\x01B\xbf\x01\n" +
 	"\x13com.strata.admin.v1B\rRevisionProtoP\x01Z;github.com/strata-exp/strata/gen/go/strata/admin/v1;adminv1\xa2\x02\x03SAX\xaa\x02\x0fStrata.Admin.V1\xca\x02\x0fStrata\\Admin\\V1\xe2\x02\x1bStrata\\Admin\\V1\\GPBMetadata\xea\x02\x11Strata::Admin::V1b\x06proto3"
 
 var (
@@ -1527,7 +1695,7 @@ func file_strata_admin_v1_revision_proto_rawDescGZIP() []byte {
 }
 
 var file_strata_admin_v1_revision_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_strata_admin_v1_revision_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_strata_admin_v1_revision_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_strata_admin_v1_revision_proto_goTypes = []any{
 	(RevisionOrigin)(0),                     // 0: strata.admin.v1.RevisionOrigin
 	(*Change)(nil),                          // 1: strata.admin.v1.Change
@@ -1545,50 +1713,60 @@ var file_strata_admin_v1_revision_proto_goTypes = []any{
 	(*RevisionServiceRollbackResponse)(nil), // 13: strata.admin.v1.RevisionServiceRollbackResponse
 	(*RevisionServicePromoteRequest)(nil),   // 14: strata.admin.v1.RevisionServicePromoteRequest
 	(*RevisionServicePromoteResponse)(nil),  // 15: strata.admin.v1.RevisionServicePromoteResponse
-	(*Layer)(nil),                           // 16: strata.admin.v1.Layer
-	(*Experiment)(nil),                      // 17: strata.admin.v1.Experiment
-	(*v1.Field)(nil),                        // 18: strata.config.v1.Field
-	(*fieldmaskpb.FieldMask)(nil),           // 19: google.protobuf.FieldMask
-	(*Plan)(nil),                            // 20: strata.admin.v1.Plan
-	(*timestamppb.Timestamp)(nil),           // 21: google.protobuf.Timestamp
+	(*RevisionServiceWaitRequest)(nil),      // 16: strata.admin.v1.RevisionServiceWaitRequest
+	(*RevisionServiceWaitResponse)(nil),     // 17: strata.admin.v1.RevisionServiceWaitResponse
+	(*Layer)(nil),                           // 18: strata.admin.v1.Layer
+	(*Experiment)(nil),                      // 19: strata.admin.v1.Experiment
+	(*v1.Field)(nil),                        // 20: strata.config.v1.Field
+	(*fieldmaskpb.FieldMask)(nil),           // 21: google.protobuf.FieldMask
+	(*Plan)(nil),                            // 22: strata.admin.v1.Plan
+	(*timestamppb.Timestamp)(nil),           // 23: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),             // 24: google.protobuf.Duration
+	(*Plane)(nil),                           // 25: strata.admin.v1.Plane
 }
 var file_strata_admin_v1_revision_proto_depIdxs = []int32{
-	16, // 0: strata.admin.v1.Change.upsert_layer:type_name -> strata.admin.v1.Layer
-	17, // 1: strata.admin.v1.Change.upsert_experiment:type_name -> strata.admin.v1.Experiment
-	18, // 2: strata.admin.v1.Change.upsert_field:type_name -> strata.config.v1.Field
-	19, // 3: strata.admin.v1.Change.update_mask:type_name -> google.protobuf.FieldMask
+	18, // 0: strata.admin.v1.Change.upsert_layer:type_name -> strata.admin.v1.Layer
+	19, // 1: strata.admin.v1.Change.upsert_experiment:type_name -> strata.admin.v1.Experiment
+	20, // 2: strata.admin.v1.Change.upsert_field:type_name -> strata.config.v1.Field
+	21, // 3: strata.admin.v1.Change.update_mask:type_name -> google.protobuf.FieldMask
 	1,  // 4: strata.admin.v1.RevisionServiceApplyRequest.changes:type_name -> strata.admin.v1.Change
-	20, // 5: strata.admin.v1.RevisionServiceApplyResponse.plan:type_name -> strata.admin.v1.Plan
-	21, // 6: strata.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	22, // 5: strata.admin.v1.RevisionServiceApplyResponse.plan:type_name -> strata.admin.v1.Plan
+	23, // 6: strata.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
 	0,  // 7: strata.admin.v1.Revision.origin:type_name -> strata.admin.v1.RevisionOrigin
-	16, // 8: strata.admin.v1.Contents.layers:type_name -> strata.admin.v1.Layer
-	17, // 9: strata.admin.v1.Contents.experiments:type_name -> strata.admin.v1.Experiment
-	18, // 10: strata.admin.v1.Contents.fields:type_name -> strata.config.v1.Field
+	18, // 8: strata.admin.v1.Contents.layers:type_name -> strata.admin.v1.Layer
+	19, // 9: strata.admin.v1.Contents.experiments:type_name -> strata.admin.v1.Experiment
+	20, // 10: strata.admin.v1.Contents.fields:type_name -> strata.config.v1.Field
 	4,  // 11: strata.admin.v1.RevisionServiceListResponse.revisions:type_name -> strata.admin.v1.Revision
-	21, // 12: strata.admin.v1.RevisionServiceGetRequest.time:type_name -> google.protobuf.Timestamp
+	23, // 12: strata.admin.v1.RevisionServiceGetRequest.time:type_name -> google.protobuf.Timestamp
 	4,  // 13: strata.admin.v1.RevisionServiceGetResponse.revision:type_name -> strata.admin.v1.Revision
-	20, // 14: strata.admin.v1.RevisionServiceGetResponse.plan:type_name -> strata.admin.v1.Plan
+	22, // 14: strata.admin.v1.RevisionServiceGetResponse.plan:type_name -> strata.admin.v1.Plan
 	5,  // 15: strata.admin.v1.RevisionServiceGetResponse.contents:type_name -> strata.admin.v1.Contents
-	20, // 16: strata.admin.v1.RevisionServiceDiffResponse.plan:type_name -> strata.admin.v1.Plan
-	20, // 17: strata.admin.v1.RevisionServiceRollbackResponse.plan:type_name -> strata.admin.v1.Plan
-	20, // 18: strata.admin.v1.RevisionServicePromoteResponse.plan:type_name -> strata.admin.v1.Plan
-	2,  // 19: strata.admin.v1.RevisionService.Apply:input_type -> strata.admin.v1.RevisionServiceApplyRequest
-	6,  // 20: strata.admin.v1.RevisionService.List:input_type -> strata.admin.v1.RevisionServiceListRequest
-	8,  // 21: strata.admin.v1.RevisionService.Get:input_type -> strata.admin.v1.RevisionServiceGetRequest
-	10, // 22: strata.admin.v1.RevisionService.Diff:input_type -> strata.admin.v1.RevisionServiceDiffRequest
-	12, // 23: strata.admin.v1.RevisionService.Rollback:input_type -> strata.admin.v1.RevisionServiceRollbackRequest
-	14, // 24: strata.admin.v1.RevisionService.Promote:input_type -> strata.admin.v1.RevisionServicePromoteRequest
-	3,  // 25: strata.admin.v1.RevisionService.Apply:output_type -> strata.admin.v1.RevisionServiceApplyResponse
-	7,  // 26: strata.admin.v1.RevisionService.List:output_type -> strata.admin.v1.RevisionServiceListResponse
-	9,  // 27: strata.admin.v1.RevisionService.Get:output_type -> strata.admin.v1.RevisionServiceGetResponse
-	11, // 28: strata.admin.v1.RevisionService.Diff:output_type -> strata.admin.v1.RevisionServiceDiffResponse
-	13, // 29: strata.admin.v1.RevisionService.Rollback:output_type -> strata.admin.v1.RevisionServiceRollbackResponse
-	15, // 30: strata.admin.v1.RevisionService.Promote:output_type -> strata.admin.v1.RevisionServicePromoteResponse
-	25, // [25:31] is the sub-list for method output_type
-	19, // [19:25] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	22, // 16: strata.admin.v1.RevisionServiceDiffResponse.plan:type_name -> strata.admin.v1.Plan
+	22, // 17: strata.admin.v1.RevisionServiceRollbackResponse.plan:type_name -> strata.admin.v1.Plan
+	22, // 18: strata.admin.v1.RevisionServicePromoteResponse.plan:type_name -> strata.admin.v1.Plan
+	24, // 19: strata.admin.v1.RevisionServiceWaitRequest.timeout:type_name -> google.protobuf.Duration
+	25, // 20: strata.admin.v1.RevisionServiceWaitResponse.running:type_name -> strata.admin.v1.Plane
+	25, // 21: strata.admin.v1.RevisionServiceWaitResponse.lagging:type_name -> strata.admin.v1.Plane
+	25, // 22: strata.admin.v1.RevisionServiceWaitResponse.rejecting:type_name -> strata.admin.v1.Plane
+	2,  // 23: strata.admin.v1.RevisionService.Apply:input_type -> strata.admin.v1.RevisionServiceApplyRequest
+	6,  // 24: strata.admin.v1.RevisionService.List:input_type -> strata.admin.v1.RevisionServiceListRequest
+	8,  // 25: strata.admin.v1.RevisionService.Get:input_type -> strata.admin.v1.RevisionServiceGetRequest
+	10, // 26: strata.admin.v1.RevisionService.Diff:input_type -> strata.admin.v1.RevisionServiceDiffRequest
+	12, // 27: strata.admin.v1.RevisionService.Rollback:input_type -> strata.admin.v1.RevisionServiceRollbackRequest
+	14, // 28: strata.admin.v1.RevisionService.Promote:input_type -> strata.admin.v1.RevisionServicePromoteRequest
+	16, // 29: strata.admin.v1.RevisionService.Wait:input_type -> strata.admin.v1.RevisionServiceWaitRequest
+	3,  // 30: strata.admin.v1.RevisionService.Apply:output_type -> strata.admin.v1.RevisionServiceApplyResponse
+	7,  // 31: strata.admin.v1.RevisionService.List:output_type -> strata.admin.v1.RevisionServiceListResponse
+	9,  // 32: strata.admin.v1.RevisionService.Get:output_type -> strata.admin.v1.RevisionServiceGetResponse
+	11, // 33: strata.admin.v1.RevisionService.Diff:output_type -> strata.admin.v1.RevisionServiceDiffResponse
+	13, // 34: strata.admin.v1.RevisionService.Rollback:output_type -> strata.admin.v1.RevisionServiceRollbackResponse
+	15, // 35: strata.admin.v1.RevisionService.Promote:output_type -> strata.admin.v1.RevisionServicePromoteResponse
+	17, // 36: strata.admin.v1.RevisionService.Wait:output_type -> strata.admin.v1.RevisionServiceWaitResponse
+	30, // [30:37] is the sub-list for method output_type
+	23, // [23:30] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_strata_admin_v1_revision_proto_init() }
@@ -1599,6 +1777,7 @@ func file_strata_admin_v1_revision_proto_init() {
 	file_strata_admin_v1_experiment_proto_init()
 	file_strata_admin_v1_layer_proto_init()
 	file_strata_admin_v1_plan_proto_init()
+	file_strata_admin_v1_plane_proto_init()
 	file_strata_admin_v1_revision_proto_msgTypes[0].OneofWrappers = []any{
 		(*Change_UpsertLayer)(nil),
 		(*Change_UpsertExperiment)(nil),
@@ -1620,7 +1799,7 @@ func file_strata_admin_v1_revision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strata_admin_v1_revision_proto_rawDesc), len(file_strata_admin_v1_revision_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

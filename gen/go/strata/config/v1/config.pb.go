@@ -268,117 +268,6 @@ func (x *Snapshot) GetFields() []*Field {
 	return nil
 }
 
-// Delta is what leads from one revision of an environment's configuration to a
-// later one. It is applied whole or not at all.
-type Delta struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The revision that it starts from. 0 is nothing: the delta then holds the
-	// whole configuration.
-	FromRevision int64 `protobuf:"varint,1,opt,name=from_revision,proto3" json:"from_revision,omitempty"`
-	// The revision that it leads to, more than from_revision.
-	ToRevision int64 `protobuf:"varint,2,opt,name=to_revision,proto3" json:"to_revision,omitempty"`
-	// Layers that are added or replaced, each once.
-	Layers []*Layer `protobuf:"bytes,3,rep,name=layers,proto3" json:"layers,omitempty"`
-	// Experiments that are added or replaced, each once.
-	Experiments []*Experiment `protobuf:"bytes,4,rep,name=experiments,proto3" json:"experiments,omitempty"`
-	// Fields that are added or replaced, each once.
-	Fields []*Field `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
-	// Layers that are gone.
-	DeletedLayers []string `protobuf:"bytes,6,rep,name=deleted_layers,proto3" json:"deleted_layers,omitempty"`
-	// Experiments that are gone.
-	DeletedExperiments []int32 `protobuf:"varint,7,rep,packed,name=deleted_experiments,proto3" json:"deleted_experiments,omitempty"`
-	// Fields that are gone.
-	DeletedFields []string `protobuf:"bytes,8,rep,name=deleted_fields,proto3" json:"deleted_fields,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Delta) Reset() {
-	*x = Delta{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Delta) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Delta) ProtoMessage() {}
-
-func (x *Delta) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Delta.ProtoReflect.Descriptor instead.
-func (*Delta) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *Delta) GetFromRevision() int64 {
-	if x != nil {
-		return x.FromRevision
-	}
-	return 0
-}
-
-func (x *Delta) GetToRevision() int64 {
-	if x != nil {
-		return x.ToRevision
-	}
-	return 0
-}
-
-func (x *Delta) GetLayers() []*Layer {
-	if x != nil {
-		return x.Layers
-	}
-	return nil
-}
-
-func (x *Delta) GetExperiments() []*Experiment {
-	if x != nil {
-		return x.Experiments
-	}
-	return nil
-}
-
-func (x *Delta) GetFields() []*Field {
-	if x != nil {
-		return x.Fields
-	}
-	return nil
-}
-
-func (x *Delta) GetDeletedLayers() []string {
-	if x != nil {
-		return x.DeletedLayers
-	}
-	return nil
-}
-
-func (x *Delta) GetDeletedExperiments() []int32 {
-	if x != nil {
-		return x.DeletedExperiments
-	}
-	return nil
-}
-
-func (x *Delta) GetDeletedFields() []string {
-	if x != nil {
-		return x.DeletedFields
-	}
-	return nil
-}
-
 // Layer cuts traffic into 10,000 slots by hashing one context field and gives
 // ranges of slots to variants. Layers are independent of each other, because
 // each has its own salt.
@@ -411,7 +300,7 @@ type Layer struct {
 
 func (x *Layer) Reset() {
 	*x = Layer{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[2]
+	mi := &file_strata_config_v1_config_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +312,7 @@ func (x *Layer) String() string {
 func (*Layer) ProtoMessage() {}
 
 func (x *Layer) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[2]
+	mi := &file_strata_config_v1_config_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +325,7 @@ func (x *Layer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Layer.ProtoReflect.Descriptor instead.
 func (*Layer) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Layer) GetLayerId() string {
@@ -510,7 +399,7 @@ type Range struct {
 
 func (x *Range) Reset() {
 	*x = Range{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[3]
+	mi := &file_strata_config_v1_config_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -522,7 +411,7 @@ func (x *Range) String() string {
 func (*Range) ProtoMessage() {}
 
 func (x *Range) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[3]
+	mi := &file_strata_config_v1_config_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -535,7 +424,7 @@ func (x *Range) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Range.ProtoReflect.Descriptor instead.
 func (*Range) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Range) GetStart() int32 {
@@ -578,7 +467,7 @@ type Experiment struct {
 
 func (x *Experiment) Reset() {
 	*x = Experiment{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[4]
+	mi := &file_strata_config_v1_config_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -590,7 +479,7 @@ func (x *Experiment) String() string {
 func (*Experiment) ProtoMessage() {}
 
 func (x *Experiment) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[4]
+	mi := &file_strata_config_v1_config_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -603,7 +492,7 @@ func (x *Experiment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Experiment.ProtoReflect.Descriptor instead.
 func (*Experiment) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Experiment) GetEid() int32 {
@@ -652,7 +541,7 @@ type Variant struct {
 
 func (x *Variant) Reset() {
 	*x = Variant{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[5]
+	mi := &file_strata_config_v1_config_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -664,7 +553,7 @@ func (x *Variant) String() string {
 func (*Variant) ProtoMessage() {}
 
 func (x *Variant) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[5]
+	mi := &file_strata_config_v1_config_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -677,7 +566,7 @@ func (x *Variant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Variant.ProtoReflect.Descriptor instead.
 func (*Variant) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Variant) GetVid() int32 {
@@ -714,7 +603,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[6]
+	mi := &file_strata_config_v1_config_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +615,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[6]
+	mi := &file_strata_config_v1_config_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +628,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Rule) GetOp() Operator {
@@ -787,7 +676,7 @@ type Value struct {
 
 func (x *Value) Reset() {
 	*x = Value{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[7]
+	mi := &file_strata_config_v1_config_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +688,7 @@ func (x *Value) String() string {
 func (*Value) ProtoMessage() {}
 
 func (x *Value) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[7]
+	mi := &file_strata_config_v1_config_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +701,7 @@ func (x *Value) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Value.ProtoReflect.Descriptor instead.
 func (*Value) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{7}
+	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Value) GetKind() isValue_Kind {
@@ -889,7 +778,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_strata_config_v1_config_proto_msgTypes[8]
+	mi := &file_strata_config_v1_config_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +790,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_config_v1_config_proto_msgTypes[8]
+	mi := &file_strata_config_v1_config_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +803,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{8}
+	return file_strata_config_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Field) GetName() string {
@@ -940,16 +829,7 @@ const file_strata_config_v1_config_proto_rawDesc = "" +
 	"\brevision\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\x12/\n" +
 	"\x06layers\x18\x02 \x03(\v2\x17.strata.config.v1.LayerR\x06layers\x12>\n" +
 	"\vexperiments\x18\x03 \x03(\v2\x1c.strata.config.v1.ExperimentR\vexperiments\x12/\n" +
-	"\x06fields\x18\x04 \x03(\v2\x17.strata.config.v1.FieldR\x06fields\"\x85\x03\n" +
-	"\x05Delta\x12-\n" +
-	"\rfrom_revision\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rfrom_revision\x12)\n" +
-	"\vto_revision\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\vto_revision\x12/\n" +
-	"\x06layers\x18\x03 \x03(\v2\x17.strata.config.v1.LayerR\x06layers\x12>\n" +
-	"\vexperiments\x18\x04 \x03(\v2\x1c.strata.config.v1.ExperimentR\vexperiments\x12/\n" +
-	"\x06fields\x18\x05 \x03(\v2\x17.strata.config.v1.FieldR\x06fields\x12&\n" +
-	"\x0edeleted_layers\x18\x06 \x03(\tR\x0edeleted_layers\x120\n" +
-	"\x13deleted_experiments\x18\a \x03(\x05R\x13deleted_experiments\x12&\n" +
-	"\x0edeleted_fields\x18\b \x03(\tR\x0edeleted_fields\"\xb1\x02\n" +
+	"\x06fields\x18\x04 \x03(\v2\x17.strata.config.v1.FieldR\x06fields\"\xb1\x02\n" +
 	"\x05Layer\x12&\n" +
 	"\blayer_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x80\x02R\blayer_id\x12\"\n" +
@@ -1034,39 +914,35 @@ func file_strata_config_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_strata_config_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_strata_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_strata_config_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_strata_config_v1_config_proto_goTypes = []any{
 	(Operator)(0),      // 0: strata.config.v1.Operator
 	(FieldType)(0),     // 1: strata.config.v1.FieldType
 	(*Snapshot)(nil),   // 2: strata.config.v1.Snapshot
-	(*Delta)(nil),      // 3: strata.config.v1.Delta
-	(*Layer)(nil),      // 4: strata.config.v1.Layer
-	(*Range)(nil),      // 5: strata.config.v1.Range
-	(*Experiment)(nil), // 6: strata.config.v1.Experiment
-	(*Variant)(nil),    // 7: strata.config.v1.Variant
-	(*Rule)(nil),       // 8: strata.config.v1.Rule
-	(*Value)(nil),      // 9: strata.config.v1.Value
-	(*Field)(nil),      // 10: strata.config.v1.Field
+	(*Layer)(nil),      // 3: strata.config.v1.Layer
+	(*Range)(nil),      // 4: strata.config.v1.Range
+	(*Experiment)(nil), // 5: strata.config.v1.Experiment
+	(*Variant)(nil),    // 6: strata.config.v1.Variant
+	(*Rule)(nil),       // 7: strata.config.v1.Rule
+	(*Value)(nil),      // 8: strata.config.v1.Value
+	(*Field)(nil),      // 9: strata.config.v1.Field
 }
 var file_strata_config_v1_config_proto_depIdxs = []int32{
-	4,  // 0: strata.config.v1.Snapshot.layers:type_name -> strata.config.v1.Layer
-	6,  // 1: strata.config.v1.Snapshot.experiments:type_name -> strata.config.v1.Experiment
-	10, // 2: strata.config.v1.Snapshot.fields:type_name -> strata.config.v1.Field
-	4,  // 3: strata.config.v1.Delta.layers:type_name -> strata.config.v1.Layer
-	6,  // 4: strata.config.v1.Delta.experiments:type_name -> strata.config.v1.Experiment
-	10, // 5: strata.config.v1.Delta.fields:type_name -> strata.config.v1.Field
-	5,  // 6: strata.config.v1.Layer.ranges:type_name -> strata.config.v1.Range
-	8,  // 7: strata.config.v1.Experiment.rule:type_name -> strata.config.v1.Rule
-	7,  // 8: strata.config.v1.Experiment.variants:type_name -> strata.config.v1.Variant
-	0,  // 9: strata.config.v1.Rule.op:type_name -> strata.config.v1.Operator
-	8,  // 10: strata.config.v1.Rule.children:type_name -> strata.config.v1.Rule
-	9,  // 11: strata.config.v1.Rule.values:type_name -> strata.config.v1.Value
-	1,  // 12: strata.config.v1.Field.type:type_name -> strata.config.v1.FieldType
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	3,  // 0: strata.config.v1.Snapshot.layers:type_name -> strata.config.v1.Layer
+	5,  // 1: strata.config.v1.Snapshot.experiments:type_name -> strata.config.v1.Experiment
+	9,  // 2: strata.config.v1.Snapshot.fields:type_name -> strata.config.v1.Field
+	4,  // 3: strata.config.v1.Layer.ranges:type_name -> strata.config.v1.Range
+	7,  // 4: strata.config.v1.Experiment.rule:type_name -> strata.config.v1.Rule
+	6,  // 5: strata.config.v1.Experiment.variants:type_name -> strata.config.v1.Variant
+	0,  // 6: strata.config.v1.Rule.op:type_name -> strata.config.v1.Operator
+	7,  // 7: strata.config.v1.Rule.children:type_name -> strata.config.v1.Rule
+	8,  // 8: strata.config.v1.Rule.values:type_name -> strata.config.v1.Value
+	1,  // 9: strata.config.v1.Field.type:type_name -> strata.config.v1.FieldType
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_strata_config_v1_config_proto_init() }
@@ -1074,7 +950,7 @@ func file_strata_config_v1_config_proto_init() {
 	if File_strata_config_v1_config_proto != nil {
 		return
 	}
-	file_strata_config_v1_config_proto_msgTypes[7].OneofWrappers = []any{
+	file_strata_config_v1_config_proto_msgTypes[6].OneofWrappers = []any{
 		(*Value_StringValue)(nil),
 		(*Value_NumberValue)(nil),
 		(*Value_BoolValue)(nil),
@@ -1085,7 +961,7 @@ func file_strata_config_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strata_config_v1_config_proto_rawDesc), len(file_strata_config_v1_config_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -39,16 +39,41 @@ const (
 	ErrorReason_ERROR_REASON_REVISION_NOT_AVAILABLE ErrorReason = 3
 	// internal: a fault of ours. The message has a reference to the log.
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 4
+	// unauthenticated: the call is not signed, or the signature is not of it, not
+	// for this audience, or of a key that is unknown, revoked or expired.
+	ErrorReason_ERROR_REASON_UNAUTHENTICATED ErrorReason = 10
+	// unauthenticated: the signature's time is not now. The metadata has the
+	// server's time as server_time_millis: correct by it, and sign again.
+	ErrorReason_ERROR_REASON_CLOCK_SKEW ErrorReason = 11
+	// unauthenticated: the signature was used before. Sign each call anew.
+	ErrorReason_ERROR_REASON_REPLAYED ErrorReason = 12
+	// permission_denied: the key does not allow it.
+	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 13
+	// not_found: the environment is not served here.
+	ErrorReason_ERROR_REASON_NOT_SERVED ErrorReason = 14
+	// unavailable: this server is behind what the caller has, or has nothing yet.
+	// Come back later, or go to another one.
+	ErrorReason_ERROR_REASON_BEHIND ErrorReason = 15
+	// resource_exhausted: too many begin at once. The metadata says when to come
+	// back, at random between retry_min_millis and retry_max_millis.
+	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 16
 )
 
 // Enum value maps for ErrorReason.
 var (
 	ErrorReason_name = map[int32]string{
-		0: "ERROR_REASON_UNSPECIFIED",
-		1: "ERROR_REASON_INVALID_REQUEST",
-		2: "ERROR_REASON_TOO_LARGE",
-		3: "ERROR_REASON_REVISION_NOT_AVAILABLE",
-		4: "ERROR_REASON_INTERNAL",
+		0:  "ERROR_REASON_UNSPECIFIED",
+		1:  "ERROR_REASON_INVALID_REQUEST",
+		2:  "ERROR_REASON_TOO_LARGE",
+		3:  "ERROR_REASON_REVISION_NOT_AVAILABLE",
+		4:  "ERROR_REASON_INTERNAL",
+		10: "ERROR_REASON_UNAUTHENTICATED",
+		11: "ERROR_REASON_CLOCK_SKEW",
+		12: "ERROR_REASON_REPLAYED",
+		13: "ERROR_REASON_PERMISSION_DENIED",
+		14: "ERROR_REASON_NOT_SERVED",
+		15: "ERROR_REASON_BEHIND",
+		16: "ERROR_REASON_OVERLOADED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -56,6 +81,13 @@ var (
 		"ERROR_REASON_TOO_LARGE":              2,
 		"ERROR_REASON_REVISION_NOT_AVAILABLE": 3,
 		"ERROR_REASON_INTERNAL":               4,
+		"ERROR_REASON_UNAUTHENTICATED":        10,
+		"ERROR_REASON_CLOCK_SKEW":             11,
+		"ERROR_REASON_REPLAYED":               12,
+		"ERROR_REASON_PERMISSION_DENIED":      13,
+		"ERROR_REASON_NOT_SERVED":             14,
+		"ERROR_REASON_BEHIND":                 15,
+		"ERROR_REASON_OVERLOADED":             16,
 	}
 )
 
@@ -158,13 +190,21 @@ const file_strata_serving_v1_error_proto_rawDesc = "" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x126\n" +
-	"\x06reason\x18\x03 \x01(\x0e2\x1e.strata.serving.v1.ErrorReasonR\x06reason*\xad\x01\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x1e.strata.serving.v1.ErrorReasonR\x06reason*\xfe\x02\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12\x1a\n" +
 	"\x16ERROR_REASON_TOO_LARGE\x10\x02\x12'\n" +
 	"#ERROR_REASON_REVISION_NOT_AVAILABLE\x10\x03\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x04B\xca\x01\n" +
+	"\x15ERROR_REASON_INTERNAL\x10\x04\x12 \n" +
+	"\x1cERROR_REASON_UNAUTHENTICATED\x10\n" +
+	"\x12\x1b\n" +
+	"\x17ERROR_REASON_CLOCK_SKEW\x10\v\x12\x19\n" +
+	"\x15ERROR_REASON_REPLAYED\x10\f\x12\"\n" +
+	"\x1eERROR_REASON_PERMISSION_DENIED\x10\r\x12\x1b\n" +
+	"\x17ERROR_REASON_NOT_SERVED\x10\x0e\x12\x17\n" +
+	"\x13ERROR_REASON_BEHIND\x10\x0f\x12\x1b\n" +
+	"\x17ERROR_REASON_OVERLOADED\x10\x10B\xca\x01\n" +
 	"\x15com.strata.serving.v1B\n" +
 	"ErrorProtoP\x01Z?github.com/strata-exp/strata/gen/go/strata/serving/v1;servingv1\xa2\x02\x03SSX\xaa\x02\x11Strata.Serving.V1\xca\x02\x11Strata\\Serving\\V1\xe2\x02\x1dStrata\\Serving\\V1\\GPBMetadata\xea\x02\x13Strata::Serving::V1b\x06proto3"
 

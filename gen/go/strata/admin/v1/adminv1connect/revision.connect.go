@@ -46,6 +46,8 @@ const (
 	RevisionServiceRollbackProcedure = "/strata.admin.v1.RevisionService/Rollback"
 	// RevisionServicePromoteProcedure is the fully-qualified name of the RevisionService's Promote RPC.
 	RevisionServicePromoteProcedure = "/strata.admin.v1.RevisionService/Promote"
+	// RevisionServiceWaitProcedure is the fully-qualified name of the RevisionService's Wait RPC.
+	RevisionServiceWaitProcedure = "/strata.admin.v1.RevisionService/Wait"
 )
 
 // RevisionServiceClient is a client for the strata.admin.v1.RevisionService service.
@@ -83,6 +85,11 @@ type RevisionServiceClient interface {
 	//
 	// Errors: those of Apply; REVISION_NOT_FOUND, REVISION_COMPACTED.
 	Promote(context.Context, *v1.RevisionServicePromoteRequest) (*v1.RevisionServicePromoteResponse, error)
+	// Wait waits until planes run a revision or a later one, and says which do not
+	// yet and which rejected it. It answers at the end of its time in any case.
+	//
+	// Errors: ENVIRONMENT_NOT_FOUND, REVISION_NOT_FOUND.
+	Wait(context.Context, *v1.RevisionServiceWaitRequest) (*v1.RevisionServiceWaitResponse, error)
 }
 
 // NewRevisionServiceClient constructs a client for the strata.admin.v1.RevisionService service. By
@@ -135,6 +142,13 @@ func NewRevisionServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(revisionServiceMethods.ByName("Promote")),
 			connect.WithClientOptions(opts...),
 		),
+		wait: connect.NewClient[v1.RevisionServiceWaitRequest, v1.RevisionServiceWaitResponse](
+			httpClient,
+			baseURL+RevisionServiceWaitProcedure,
+			connect.WithSchema(revisionServiceMethods.ByName("Wait")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -146,6 +160,7 @@ type revisionServiceClient struct {
 	diff     *connect.Client[v1.RevisionServiceDiffRequest, v1.RevisionServiceDiffResponse]
 	rollback *connect.Client[v1.RevisionServiceRollbackRequest, v1.RevisionServiceRollbackResponse]
 	promote  *connect.Client[v1.RevisionServicePromoteRequest, v1.RevisionServicePromoteResponse]
+	wait     *connect.Client[v1.RevisionServiceWaitRequest, v1.RevisionServiceWaitResponse]
 }
 
 // Apply calls strata.admin.v1.RevisionService.Apply.
@@ -202,6 +217,15 @@ func (c *revisionServiceClient) Promote(ctx context.Context, req *v1.RevisionSer
 	return nil, err
 }
 
+// Wait calls strata.admin.v1.RevisionService.Wait.
+func (c *revisionServiceClient) Wait(ctx context.Context, req *v1.RevisionServiceWaitRequest) (*v1.RevisionServiceWaitResponse, error) {
+	response, err := c.wait.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // RevisionServiceHandler is an implementation of the strata.admin.v1.RevisionService service.
 type RevisionServiceHandler interface {
 	// Apply makes changes: all of them, as one revision, or none. Where they
@@ -237,6 +261,11 @@ type RevisionServiceHandler interface {
 	//
 	// Errors: those of Apply; REVISION_NOT_FOUND, REVISION_COMPACTED.
 	Promote(context.Context, *v1.RevisionServicePromoteRequest) (*v1.RevisionServicePromoteResponse, error)
+	// Wait waits until planes run a revision or a later one, and says which do not
+	// yet and which rejected it. It answers at the end of its time in any case.
+	//
+	// Errors: ENVIRONMENT_NOT_FOUND, REVISION_NOT_FOUND.
+	Wait(context.Context, *v1.RevisionServiceWaitRequest) (*v1.RevisionServiceWaitResponse, error)
 }
 
 // NewRevisionServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -285,6 +314,13 @@ func NewRevisionServiceHandler(svc RevisionServiceHandler, opts ...connect.Handl
 		connect.WithSchema(revisionServiceMethods.ByName("Promote")),
 		connect.WithHandlerOptions(opts...),
 	)
+	revisionServiceWaitHandler := connect.NewUnaryHandlerSimple(
+		RevisionServiceWaitProcedure,
+		svc.Wait,
+		connect.WithSchema(revisionServiceMethods.ByName("Wait")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/strata.admin.v1.RevisionService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case RevisionServiceApplyProcedure:
@@ -299,6 +335,8 @@ func NewRevisionServiceHandler(svc RevisionServiceHandler, opts ...connect.Handl
 			revisionServiceRollbackHandler.ServeHTTP(w, r)
 		case RevisionServicePromoteProcedure:
 			revisionServicePromoteHandler.ServeHTTP(w, r)
+		case RevisionServiceWaitProcedure:
+			revisionServiceWaitHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -330,4 +368,8 @@ func (UnimplementedRevisionServiceHandler) Rollback(context.Context, *v1.Revisio
 
 func (UnimplementedRevisionServiceHandler) Promote(context.Context, *v1.RevisionServicePromoteRequest) (*v1.RevisionServicePromoteResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("strata.admin.v1.RevisionService.Promote is not implemented"))
+}
+
+func (UnimplementedRevisionServiceHandler) Wait(context.Context, *v1.RevisionServiceWaitRequest) (*v1.RevisionServiceWaitResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("strata.admin.v1.RevisionService.Wait is not implemented"))
 }

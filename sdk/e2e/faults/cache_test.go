@@ -1,0 +1,190 @@
+//go:build faults
+
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"log/slog"
+
+	"github.com/strata-exp/strata/sdk/e2e/fleet"
+	"github.com/strata-exp/strata/sdk/e2e/history"
+	"github.com/strata-exp/strata/sdk/go/lastgood"
+)
+
+const failpointCode = 86
+
+// TestF3 kills a data plane in the middle of writing what it has, and starts it
+// with nobody to follow.
+func TestF3(t *testing.T) {
+	t.Parallel()
+	s := setup(t, fleet.Options{ControlPlanes: 1, DataPlanes: 1})
+	d, link := s.Data[0], s.net.Link("dp0", "cp0")
+	publisher := s.NewPublisher("publisher")
+	stop := s.Go("publisher", func(ctx context.Context) error { return publisher.Run(ctx, 5, 1_000_000) })
+	random := s.Random("failpoints")
+	for _, point := range []string{"before-fsync", "before-rename", "between-renames", "after-rename"} {
+		for range 2 {
+			d.Kill()
+			d.SetEnv("STRATA_FAILPOINT", fmt.Sprintf("lastgood/%s:%d", point, 1+random.IntN(2)))
+			s.must(d.Start(t.Context()))
+			s.wait("dp0 ends at "+point, d.Done(), 15*time.Second)
+			if code := d.ExitCode(); code != failpointCode {
+				t.Fatalf("dp0 ended with %d at %s, want %d", code, point, failpointCode)
+			}
+			link.Close()
+			d.SetEnv("STRATA_FAILPOINT", "")
+			began := time.Now()
+			s.must(d.Start(t.Context()))
+			s.AwaitReady(d, 5*time.Second)
+			took := time.Since(began)
+			r, _ := d.Ready(t.Context())
+			t.Logf("after %s: ready at revision %d in %v", point, r.Revision, took)
+			if took > time.Second+slack {
+				t.Errorf("after %s: ready only after %v", point, took)
+			}
+			s.ask(d) // against the oracle
+			link.Open()
+		}
+	}
+	stop()
+	s.heal()
+	s.Check(10*time.Second, limits)
+}
+
+// ask asks a data plane all questions, and records the answers.
+func (s *system) ask(d *fleet.DataPlane) {
+	s.t.Helper()
+	s.must(s.Ask(s.t.Context(), d))
+}
+
+// TestF19 damages the file of a last good configuration: at each byte, in length,
+// and as a whole.
+func TestF19(t *testing.T) {
+	t.Parallel()
+	s := setup(t, fleet.Options{ControlPlanes: 1, DataPlanes: 1, World: fleet.World{Layers: 3}})
+	d := s.Data[0]
+	publisher := s.NewPublisher("publisher")
+	current, previous := filepath.Join(d.CacheDir, "current.strata"), filepath.Join(d.CacheDir, "previous.strata")
+	for range 3 {
+		_, err := publisher.Publish(t.Context())
+		s.must(err)
+		s.pause(1500 * time.Millisecond) // until it is written
+	}
+	s.AwaitHead(5 * time.Second)
+	s.must(d.Stop())
+	newest, err := os.ReadFile(current)
+	s.must(err)
+	older, err := os.ReadFile(previous)
+	s.must(err)
+
+	t.Run("each byte", func(t *testing.T) {
+		dir := t.TempDir()
+		was := lastgood.New(d.CacheDir, slog.New(slog.DiscardHandler)).Load(fleet.Environment, nil)
+		if was == nil {
+			t.Fatal("what the data plane wrote can not be read")
+		}
+		try := func(name string, data []byte) {
+			if err := os.WriteFile(filepath.Join(dir, "current.strata"), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if content := lastgood.New(dir, slog.New(slog.DiscardHandler)).Load(fleet.Environment, nil); content != nil {
+				t.Errorf("%s: it is read all the same, at %v", name, content.View.Position())
+			}
+		}
+		for i := range newest {
+			damaged := append([]byte(nil), newest...)
+			damaged[i] ^= 1 << (i % 8)
+			try(fmt.Sprint("byte ", i), damaged)
+		}
+		for n := range len(newest) {
+			try(fmt.Sprint("the first ", n), newest[:n])
+		}
+		try("longer", append(append([]byte(nil), newest...), 0))
+		if content := lastgood.New(dir, slog.New(slog.DiscardHandler)).Load("other", nil); content != nil {
+			t.Error("the configuration of another environment is used")
+		}
+	})
+
+	link := s.net.Link("dp0", "cp0")
+	link.Close()
+	start := func(name string, newest, older []byte, ready bool) {
+		s.must(os.RemoveAll(d.CacheDir))
+		s.must(os.MkdirAll(d.CacheDir, 0o700))
+		for file, data := range map[string][]byte{current: newest, previous: older} {
+			if data != nil {
+				s.must(os.WriteFile(file, data, 0o600))
+			}
+		}
+		s.must(d.Start(t.Context()))
+		if ready {
+			s.AwaitReady(d, 5*time.Second)
+			s.ask(d)
+		} else {
+			s.pause(300 * time.Millisecond)
+			if r, ok := d.Ready(t.Context()); ok || r.Revision != 0 {
+				t.Errorf("%s: the data plane is ready with %+v", name, r)
+			}
+		}
+		if !d.Running() {
+			t.Errorf("%s: the data plane has ended", name)
+		}
+		s.must(d.Stop())
+	}
+	damaged := append([]byte(nil), newest...)
+	damaged[len(damaged)/2] ^= 1
+	start("whole", newest, older, true)
+	start("damaged, with an older one", damaged, older, true)
+	start("empty, with an older one", []byte{}, older, true)
+	start("between renames", nil, older, true)
+	start("both damaged", damaged, damaged, false)
+	start("none", nil, nil, false)
+	link.Open()
+	s.must(d.Start(t.Context()))
+	s.heal()
+	s.Check(10*time.Second, limits)
+}
+
+// TestF20 fills the disk of a data plane's cache, and makes room again.
+func TestF20(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("mounts a small file system, which takes root")
+	}
+	s := setup(t, fleet.Options{ControlPlanes: 1, DataPlanes: 0, World: fleet.World{Layers: 12, Padding: 8 << 10}})
+	d := s.NewDataPlane(t.Context(), s.Between("dp0", "cp0", s.Control[0].Push))
+	s.must(os.MkdirAll(d.CacheDir, 0o700))
+	s.must(syscall.Mount("tmpfs", d.CacheDir, "tmpfs", 0, "size=64k"))
+	t.Cleanup(func() {
+		d.Kill()
+		if err := syscall.Unmount(d.CacheDir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	s.must(d.Start(t.Context()))
+	s.AwaitReady(d, 5*time.Second)
+	load := s.Load(d, 100)
+	publisher := s.NewPublisher("publisher")
+	s.must(publisher.Run(t.Context(), 10, 30))
+	s.AwaitHead(5 * time.Second)
+	failures := s.Await("the failure is counted", 10*time.Second, func(ctx context.Context) bool {
+		n, ok := fleet.Metric(ctx, d.Metrics, "strata_last_good_failures_total")
+		return ok && n > 0
+	})
+	t.Logf("the failure was counted after %v", failures)
+	s.must(syscall.Mount("tmpfs", d.CacheDir, "tmpfs", syscall.MS_REMOUNT, "size=16m"))
+	s.Await("what it has is written once there is room", 15*time.Second, func(context.Context) bool {
+		return lastgood.New(d.CacheDir, slog.New(slog.DiscardHandler)).Load(fleet.Environment, nil) != nil
+	})
+	load.Stop()
+	if load.Failed.Load() > 0 {
+		t.Errorf("%d of %d evaluations failed", load.Failed.Load(), load.Asked.Load())
+	}
+	s.Check(5*time.Second, history.Limits{})
+}

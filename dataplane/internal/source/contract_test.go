@@ -445,11 +445,16 @@ func (c *contract) outage() {
 	c.published(3)
 }
 
+// outageTold reports whether the log tells of an outage.
+func (c *contract) outageTold() bool {
+	return c.log.count("no news")+c.log.count("the config stream has ended") > 0
+}
+
 func (c *contract) outageAtStart() {
 	c.basics("one")
 	c.cut()
 	c.beginAside()
-	c.await("it tells of the outage", func() bool { return c.log.count("no news") > 0 })
+	c.await("it tells of the outage", func() bool { return c.outageTold() })
 	if c.holder.Current() != nil {
 		c.t.Error("something is served")
 	}
@@ -476,7 +481,7 @@ func (c *contract) endInOutage() {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.source.Start(ctx) }()
-	c.await("it tells of the outage", func() bool { return c.log.count("no news") > 0 })
+	c.await("it tells of the outage", func() bool { return c.outageTold() })
 	cancel()
 	c.ended(done, true)
 }

@@ -17,7 +17,7 @@ import (
 func Views(ctx context.Context, holder *snapshot.Holder, relay Relay, log *slog.Logger) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	v := encoder{view: view.Empty(), known: map[view.Key]proto.Message{}}
+	v := newEncoder()
 	for {
 		changed := holder.Changed()
 		if running := holder.Current(); running != nil && v.last != running {
@@ -46,6 +46,8 @@ type encoder struct {
 	known map[view.Key]proto.Message
 	last  *snapshot.Snapshot
 }
+
+func newEncoder() encoder { return encoder{view: view.Empty(), known: map[view.Key]proto.Message{}} }
 
 func (e *encoder) advance(running *snapshot.Snapshot) (*view.View, error) {
 	e.last = running

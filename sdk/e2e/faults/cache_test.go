@@ -3,15 +3,15 @@
 package faults_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
-
-	"log/slog"
 
 	"github.com/strata-exp/strata/sdk/e2e/fleet"
 	"github.com/strata-exp/strata/sdk/e2e/history"
@@ -84,34 +84,7 @@ func TestF19(t *testing.T) {
 	older, err := os.ReadFile(previous)
 	s.must(err)
 
-	t.Run("each byte", func(t *testing.T) {
-		dir := t.TempDir()
-		was := lastgood.New(d.CacheDir, slog.New(slog.DiscardHandler)).Load(fleet.Environment, nil)
-		if was == nil {
-			t.Fatal("what the data plane wrote can not be read")
-		}
-		try := func(name string, data []byte) {
-			if err := os.WriteFile(filepath.Join(dir, "current.strata"), data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if content := lastgood.New(dir, slog.New(slog.DiscardHandler)).Load(fleet.Environment, nil); content != nil {
-				t.Errorf("%s: it is read all the same, at %v", name, content.View.Position())
-			}
-		}
-		for i := range newest {
-			damaged := append([]byte(nil), newest...)
-			damaged[i] ^= 1 << (i % 8)
-			try(fmt.Sprint("byte ", i), damaged)
-		}
-		for n := range len(newest) {
-			try(fmt.Sprint("the first ", n), newest[:n])
-		}
-		try("longer", append(append([]byte(nil), newest...), 0))
-		if content := lastgood.New(dir, slog.New(slog.DiscardHandler)).Load("other", nil); content != nil {
-			t.Error("the configuration of another environment is used")
-		}
-	})
-
+	s.damage(newest)
 	link := s.net.Link("dp0", "cp0")
 	link.Close()
 	start := func(name string, newest, older []byte, ready bool) {
@@ -137,7 +110,7 @@ func TestF19(t *testing.T) {
 		}
 		s.must(d.Stop())
 	}
-	damaged := append([]byte(nil), newest...)
+	damaged := bytes.Clone(newest)
 	damaged[len(damaged)/2] ^= 1
 	start("whole", newest, older, true)
 	start("damaged, with an older one", damaged, older, true)
@@ -149,6 +122,35 @@ func TestF19(t *testing.T) {
 	s.must(d.Start(t.Context()))
 	s.heal()
 	s.Check(10*time.Second, limits)
+}
+
+// damage demands that no damage to a file goes unseen.
+func (s *system) damage(whole []byte) {
+	s.t.Helper()
+	dir, quiet := s.t.TempDir(), slog.New(slog.DiscardHandler)
+	load := func(environment string, data []byte) *lastgood.Content {
+		s.must(os.WriteFile(filepath.Join(dir, "current.strata"), data, 0o600))
+		return lastgood.New(dir, quiet).Load(environment, nil)
+	}
+	if load(fleet.Environment, whole) == nil {
+		s.t.Fatal("what the data plane wrote can not be read")
+	}
+	if load("other", whole) != nil {
+		s.t.Error("the configuration of another environment is used")
+	}
+	for i := range whole {
+		damaged := bytes.Clone(whole)
+		damaged[i] ^= 1 << (i % 8)
+		if load(fleet.Environment, damaged) != nil {
+			s.t.Errorf("byte %d is another one, and it is read all the same", i)
+		}
+		if load(fleet.Environment, whole[:i]) != nil {
+			s.t.Errorf("there are %d bytes alone, and it is read all the same", i)
+		}
+	}
+	if load(fleet.Environment, append(bytes.Clone(whole), 0)) != nil {
+		s.t.Error("there is a byte more, and it is read all the same")
+	}
 }
 
 // TestF20 fills the disk of a data plane's cache, and makes room again.

@@ -152,8 +152,8 @@ func TestF34(t *testing.T) {
 	s.Tap("of-dp0", "data-plane", s.PlaneKey, nil, s.data(0))
 	s.Tap("of-cp0", "control-plane", s.PlaneKey, nil, s.push(0))
 	load := s.Load(s.Data[0], 200)
-	s.awaitEvents("of-dp0", history.Beat, "", 1)
-	s.awaitEvents("of-cp0", history.Beat, "", 1)
+	s.awaitEvents("of-dp0", history.Beat, "")
+	s.awaitEvents("of-cp0", history.Beat, "")
 	stopping := s.Go("stop dp0", func(context.Context) error { return s.Data[0].Stop() })
 	s.Await("dp0 says that it stops", 5*time.Second, func(ctx context.Context) bool {
 		_, ok := s.Data[0].Ready(ctx)
@@ -162,9 +162,9 @@ func TestF34(t *testing.T) {
 	load.Stop() // as a balancer does
 	began := s.Recorder.Now()
 	stopping()
-	s.awaitEvents("of-dp0", history.Goodbye, "REASON_DRAIN", 1)
+	s.awaitEvents("of-dp0", history.Goodbye, "REASON_DRAIN")
 	s.must(s.Control[0].Stop())
-	s.awaitEvents("of-cp0", history.Goodbye, "REASON_DRAIN", 1)
+	s.awaitEvents("of-cp0", history.Goodbye, "REASON_DRAIN")
 	if took := s.Recorder.Now() - began; took > 30*time.Second {
 		t.Errorf("stopping two planes took %v, more than twice 15s", took)
 	}
@@ -177,11 +177,11 @@ func TestF34(t *testing.T) {
 	s.Check(10*time.Second, limits)
 }
 
-// awaitEvents waits until an observer has seen something so many times.
-func (s *system) awaitEvents(observer string, what history.What, kind string, times int) {
+// awaitEvents waits until an observer has seen something.
+func (s *system) awaitEvents(observer string, what history.What, kind string) {
 	s.t.Helper()
 	s.Await(observer+" sees "+string(what)+" "+kind, 20*time.Second, func(context.Context) bool {
-		return s.count(observer, what, kind) >= times
+		return s.count(observer, what, kind) > 0
 	})
 }
 

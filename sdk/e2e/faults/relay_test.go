@@ -195,7 +195,7 @@ func TestF32(t *testing.T) {
 	n.hub.Publish(v)
 	_, sdk := s.relay(n)
 	tap := s.Tap("tap", "data-plane", s.PlaneKey, nil, s.data(0))
-	s.awaitEvents("tap", history.Beat, "", 1)
+	s.awaitEvents("tap", history.Beat, "")
 	s.must(sdk.Await(position(1), 5*time.Second))
 	held := tap.Entities()
 	if got := held[history.Entity{Kind: 77, Key: "strange"}]; !bytes.Equal(got, strange.Payload()) {

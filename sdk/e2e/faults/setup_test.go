@@ -1,7 +1,7 @@
 //go:build faults
 
 // Package faults_test breaks a running system, and checks what everybody saw
-// meanwhile. Each case is a line of docs/faults.md.
+// meanwhile. README.md lists the cases.
 package faults_test
 
 import (
@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
 	)
 }
+
+// raceVariable has the planes built with the race detector.
+const raceVariable = "STRATA_E2E_RACE"
 
 // heartbeat is that of all streams, and slack what a busy machine may add.
 const (
@@ -52,6 +55,7 @@ func setup(t *testing.T, o fleet.Options) *system {
 func setupOn(t *testing.T, n *network.Network, o fleet.Options) *system {
 	t.Helper()
 	o.Link, o.Heartbeat = n.Between, heartbeat
+	o.Build.Race = os.Getenv(raceVariable) != ""
 	o.Build.Tags = strings.TrimSuffix("faults,"+os.Getenv(tagsVariable), ",")
 	return &system{fleet.Start(t, o), t, n}
 }

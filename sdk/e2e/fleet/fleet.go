@@ -107,8 +107,6 @@ func Start(t T, options Options) *Fleet {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var err error
-	stamp := time.Now()
-	defer func() { t.Logf("started in %v", time.Since(stamp)) }()
 	f.build, err = Binary(ctx, options.Build)
 	must(t, "build", err)
 	f.Postgres, err = startPostgres(ctx, f.dir)
@@ -144,7 +142,7 @@ func (f *Fleet) Random(name string) *rand.Rand {
 	for _, b := range []byte(name) {
 		sum = sum*31 + uint64(b)
 	}
-	return rand.New(rand.NewPCG(f.Seed, sum)) //nolint:gosec // a test has to be repeatable
+	return rand.New(rand.NewPCG(f.Seed, sum))
 }
 
 // Between returns the address by which one part reaches another one.
@@ -169,9 +167,15 @@ func (f *Fleet) addresses(ctx context.Context, n int) []string {
 func (f *Fleet) process(name string, args, env []string) *Process {
 	p := &Process{
 		Name: name, path: f.build, args: args, env: env, logFile: filepath.Join(f.dir, name+".log"),
-		onLog: func(r Record) { f.logged(name, r) },
+		onLog:   func(r Record) { f.logged(name, r) },
+		onStart: func() { f.Recorder.Add(history.Event{Observer: name, What: history.Start}) },
 	}
-	f.t.Cleanup(p.Kill)
+	f.t.Cleanup(func() {
+		p.Kill()
+		if p.crash != "" {
+			f.t.Errorf("%s: %s; see %s", name, p.crash, p.logFile)
+		}
+	})
 	return p
 }
 
@@ -205,7 +209,7 @@ func (f *Fleet) AddControlPlane(ctx context.Context) *ControlPlane {
 func (f *Fleet) AddDataPlane(ctx context.Context, follows *ControlPlane, flags ...string) *DataPlane {
 	d := f.NewDataPlane(ctx, f.Between(fmt.Sprintf("dp%d", len(f.Data)), follows.Name, follows.Push), flags...)
 	must(f.t, "start "+d.Name, d.Start(ctx))
-	f.AwaitReady(d, 10*time.Second)
+	f.AwaitReady(d, 10*time.Second) //nolint:contextcheck // it waits for the test
 	return d
 }
 

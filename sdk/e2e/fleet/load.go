@@ -153,6 +153,5 @@ func (f *Fleet) Ask(ctx context.Context, d *DataPlane) error {
 		}
 		f.Recorder.Add(history.Event{Observer: d.Name + "/ask", What: history.Answer, Key: q, Revision: revision, Hash: hash})
 	}
-	f.Recorder.Add(history.Event{Observer: d.Name + "/ask", What: history.Start}) // another process may answer next
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -40,8 +41,10 @@ type Process struct {
 	env     []string
 	logFile string
 	onLog   func(Record)
+	onStart func()
 
 	command *exec.Cmd
+	crash   string        // what it said that it never should; to be read when it is gone
 	done    chan struct{} // closed when the process is gone and its log read
 	waitErr error
 }
@@ -61,6 +64,9 @@ var starts = sync.OnceValue(func() chan<- func() {
 
 // Start starts the process and returns once it says that it listens.
 func (p *Process) Start(ctx context.Context) error {
+	if p.onStart != nil {
+		p.onStart()
+	}
 	listening, err := p.launch()
 	if err != nil {
 		return err
@@ -119,6 +125,9 @@ func (p *Process) read(r io.Reader, log io.Writer, listening chan<- struct{}) {
 		_, _ = log.Write(append(lines.Bytes(), '\n'))
 		var record Record
 		if json.Unmarshal(lines.Bytes(), &record) != nil {
+			if p.crash == "" && isCrash(lines.Text()) {
+				p.crash = lines.Text()
+			}
 			continue
 		}
 		if record.Text("msg") == "listening" && !told {
@@ -129,6 +138,11 @@ func (p *Process) read(r io.Reader, log io.Writer, listening chan<- struct{}) {
 			p.onLog(record)
 		}
 	}
+}
+
+// isCrash reports whether Go itself says a line, and not the program.
+func isCrash(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.Contains(line, "WARNING: DATA RACE")
 }
 
 // Running reports whether the process has not ended.

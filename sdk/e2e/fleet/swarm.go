@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -50,7 +51,7 @@ func (f *Fleet) Swarm(d *DataPlane, streams int) *Swarm {
 	must(f.t, "build the swarm", err)
 	log, err := os.Create(filepath.Join(f.dir, "swarm.log"))
 	must(f.t, "make a log", err)
-	s := &Swarm{command: exec.Command(path, "-url", "http://"+d.HTTP, "-streams", fmt.Sprint(streams))} //nolint:gosec,noctx // it is ended below
+	s := &Swarm{command: exec.Command(path, "-url", "http://"+d.HTTP, "-streams", strconv.Itoa(streams), "-report", (f.options.Heartbeat * 2 / 3).String())} //nolint:gosec,noctx // it is ended below
 	s.command.Env = append(os.Environ(),
 		accesskey.AccessKeyVariable+"="+f.PlaneKey.AccessKey(), accesskey.SecretKeyVariable+"="+f.PlaneKey.SecretKey())
 	s.command.Stderr = log

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
@@ -37,7 +35,6 @@ type Tap struct {
 	entities  history.Entities
 	token     []byte
 	parts     []*servingv1.Update
-	position  history.Event // of what is held
 	transport *http.Transport
 }
 
@@ -190,12 +187,6 @@ func apply(entities history.Entities, part []byte) error {
 		entities[history.Entity{Kind: uint8(p.GetKind()), Key: p.GetKey()}] = p.GetPayload()
 	}
 	return nil
-}
-
-// refused reports whether a server turned a caller away for its key.
-func refused(err error) bool {
-	e, ok := errors.AsType[*connect.Error](err)
-	return ok && (e.Code() == connect.CodeUnauthenticated || e.Code() == connect.CodePermissionDenied)
 }
 
 // Entities returns a copy of what the tap holds. It is for when nothing is sent.

@@ -133,9 +133,7 @@ func (f *Fleet) Violations(limits history.Limits, followers ...*Follower) []hist
 	events := f.Recorder.Events()
 	truth, err := f.truth(ctx)
 	must(f.t, "read what is right", err)
-	stamp := time.Now()
 	found := history.Check(events, truth, limits)
-	f.t.Logf("%d events checked in %v", len(events), time.Since(stamp))
 	const most = 20
 	if len(found) > most {
 		f.t.Logf("%d violations, of which these are the first", len(found))

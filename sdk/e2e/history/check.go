@@ -97,6 +97,11 @@ func (c *checker) event(e *Event, o *observer) {
 	switch e.What {
 	case Start:
 		*o = observer{silent: o.silent, revoked: o.revoked}
+		for name, part := range c.observers {
+			if strings.HasPrefix(name, e.Observer+"/") {
+				part.answered = 0 // by another process, which may have begun with something older
+			}
+		}
 	case Hello, Update, Beat, Goodbye, End:
 		c.stream(e, o)
 	case Replicated, Active, Rejected:

@@ -47,10 +47,10 @@ func record(events ...history.Event) []history.Event {
 	return events
 }
 
-func update(observer, scope, kind string, from, to int64) history.Event {
+// update is one that the tap was sent.
+func update(kind string, from, to int64) history.Event {
 	return history.Event{
-		Observer: observer, What: history.Update, Kind: kind, From: from, Revision: to,
-		Scope: scope, Hash: hash(scope, to), Own: hash(scope, to),
+		Observer: "tap", What: history.Update, Kind: kind, From: from, Revision: to, Hash: hash("", to), Own: hash("", to),
 	}
 }
 
@@ -65,16 +65,16 @@ func good() []history.Event {
 	return record(
 		history.Event{Observer: "tap", What: history.Start, Text: "fresh"},
 		history.Event{Observer: "tap", What: history.Hello},
-		update("tap", "", history.Full, 0, 1),
+		update(history.Full, 0, 1),
 		seen(history.Beat, "tap", "", 1),
 		history.Event{Observer: "pub", What: history.Invoke, Key: "k2"},
 		history.Event{Observer: "pub", What: history.Unknown, Key: "k2"},
 		history.Event{Observer: "pub", What: history.Invoke, Key: "k2"},
 		history.Event{Observer: "pub", What: history.OK, Key: "k2", Revision: 2},
-		update("tap", "", history.Delta, 1, 2),
+		update(history.Delta, 1, 2),
 		history.Event{Observer: "tap", What: history.End, Kind: "broken"},
 		history.Event{Observer: "tap", What: history.Hello},
-		update("tap", "", history.Delta, 2, 4),
+		update(history.Delta, 2, 4),
 		seen(history.Beat, "tap", "", 4),
 		seen(history.Replicated, "sdk", "search", 2),
 		seen(history.Active, "sdk", "search", 2),
@@ -89,11 +89,14 @@ func good() []history.Event {
 		history.Event{Observer: "load", What: history.Answer, Revision: 5, Key: "q", Hash: "q@5"},
 		history.Event{Observer: "pub", What: history.Fail, Key: "k9"},
 		history.Event{Observer: "tap", What: history.Silence},
-		update("tap", "", history.Delta, 4, 5),
+		update(history.Delta, 4, 5),
 		history.Event{Observer: "tap", What: history.End, Kind: "silent"},
 		history.Event{Observer: "server", What: history.Memory, Bytes: 500, Streams: 10},
 		seen(history.Replicated, "sdk", "search", 5),
 		seen(history.Active, "sdk", "search", 5),
+		history.Event{Observer: "dp/load", What: history.Answer, Revision: 5, Key: "q", Hash: "q@5"},
+		history.Event{Observer: "dp", What: history.Start},
+		history.Event{Observer: "dp/load", What: history.Answer, Revision: 4, Key: "q", Hash: "q@4"},
 		seen(history.Final, "tap", "", 5),
 		seen(history.Final, "sdk", "search", 5),
 	)
@@ -162,7 +165,7 @@ func TestViolations(t *testing.T) {
 		}},
 		"a server sends something older": {"I1", func(w *world) {
 			i := find(w.events, "tap", history.Update, 3)
-			insert(w, i, update("tap", "", history.Full, 0, 3))
+			insert(w, i, update(history.Full, 0, 3))
 			w.events[i+1].From = 3
 		}},
 		"answers go back": {"I1", func(w *world) {

@@ -11,8 +11,9 @@ type What string
 
 // What observers see. Fields of an Event that are not named do not count.
 const (
-	// Start: the observer has begun, or its process has. Text is "fresh" if it
-	// holds nothing from before.
+	// Start: the observer has begun, or its process has, and so have all that are
+	// named as it is, a slash and more. Text is "fresh" if it holds nothing from
+	// before.
 	Start What = "start"
 	// Hello: a stream has begun. Scope.
 	Hello What = "hello"

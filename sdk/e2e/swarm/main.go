@@ -1,7 +1,9 @@
-// Command swarm is many SDKs in one process: each follows a server on a connection
-// of its own, and notes when it has which revision. Nothing is evaluated. It
-// reads commands from standard input and answers each by a line of JSON; package
-// fleet talks to it.
+// Command swarm is many followers in one process: each reads the config stream of
+// a server on a connection of its own, reports its status, and notes when it has
+// which revision. So that they do not take the processor that the server needs,
+// they read no more of a frame than where it leads, and keep nothing. It reads
+// questions from standard input and answers each by a line of JSON; package fleet
+// talks to it.
 package main
 
 import (
@@ -10,23 +12,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
+	"maps"
 	"os"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"connectrpc.com/connect"
-
-	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/sdk/e2e/fleet"
 	"github.com/strata-exp/strata/sdk/go/accesskey"
-	"github.com/strata-exp/strata/sdk/go/follow"
-	"github.com/strata-exp/strata/sdk/go/view"
 )
 
 func main() {
@@ -39,21 +32,19 @@ func main() {
 func run() error {
 	url := flag.String("url", "", "URL of the server")
 	streams := flag.Int("streams", 1, "how many follow")
+	report := flag.Duration("report", 10*time.Second, "how often each reports its status; 0 is never")
 	flag.Parse()
 	key, err := accesskey.Parse(os.Getenv(accesskey.AccessKeyVariable), os.Getenv(accesskey.SecretKeyVariable))
 	if err != nil {
 		return err
 	}
-	s := newSwarm(*url, key)
+	s := newSwarm(*url, key, *report)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer cancel()
 	for i := range *streams {
-		f, err := s.follower(i)
-		if err != nil {
-			cancel()
-			return err
-		}
-		wait.Go(func() { _ = f.Run(ctx) }) // nil where it runs once
+		wait.Go(func() { s.follow(ctx, i) })
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)
@@ -61,134 +52,24 @@ func run() error {
 	for lines.Scan() {
 		var q fleet.SwarmQuestion
 		if err := json.Unmarshal(lines.Bytes(), &q); err != nil {
-			cancel()
 			return err
 		}
 		if err := out.Encode(s.answer(&q)); err != nil {
-			cancel()
 			return err
 		}
 	}
-	cancel()
-	wait.Wait()
 	return lines.Err()
 }
 
-// swarm is what all of its followers share.
-type swarm struct {
-	url       string
-	key       *accesskey.Key
-	calls     *http.Client
-	mu        sync.Mutex
-	arrivals  map[int64][]int64 // by revision: when each follower had it, in Unix nanoseconds
-	followers []*follow.Follower
-	ended     atomic.Int64
-	causes    map[string]int64
-}
-
-func newSwarm(url string, key *accesskey.Key) *swarm {
-	s := &swarm{url: url, key: key, arrivals: map[int64][]int64{}, causes: map[string]int64{}}
-	s.calls = &http.Client{Transport: s.signed(&http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64})}
-	return s
-}
-
-func (s *swarm) signed(next http.RoundTripper) http.RoundTripper {
-	return &accesskey.Transport{Key: s.key, Audience: "data-plane", Next: next, Sessions: func(string) bool { return true }}
-}
-
-// split sends streams over connections of their own, and all other calls over
-// those that the swarm shares: else it would need two files for each follower.
-type split struct{ streams, calls connect.HTTPClient }
-
-func (c split) Do(r *http.Request) (*http.Response, error) {
-	if strings.HasSuffix(r.URL.Path, "/Watch") {
-		return c.streams.Do(r)
-	}
-	return c.calls.Do(r)
-}
-
-func (s *swarm) follower(i int) (*follow.Follower, error) {
-	transport := &http.Transport{
-		DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, DisableCompression: true,
-	}
-	f, err := follow.New(follow.Config{
-		URL: s.url, Environment: fleet.Environment, Instance: fmt.Sprint("swarm-", i), Client: "swarm/1", Key: s.key, Audience: "data-plane",
-		HTTPClient: split{&http.Client{Transport: s.signed(transport)}, s.calls}, Sink: &sink{swarm: s}, Log: slog.New(causes{s}),
-	})
-	s.followers = append(s.followers, f)
-	return f, err
-}
-
-// sink notes when something has arrived.
-type sink struct {
-	swarm *swarm
-	last  int64
-}
-
-// Replicated implements follow.Sink.
-func (k *sink) Replicated(v *view.View) {
-	now, at := time.Now().UnixNano(), v.Position().Revision
-	k.swarm.mu.Lock()
-	defer k.swarm.mu.Unlock()
-	from := k.last + 1
-	if k.last == 0 {
-		from = at // what was before it is not known to this one
-	}
-	for r := from; r <= at; r++ { // with what was merged into it
-		k.swarm.arrivals[r] = append(k.swarm.arrivals[r], now)
-	}
-	k.last = at
-}
-
-// Activate implements follow.Sink.
-func (*sink) Activate(*view.View) error { return nil }
-
-// Keys implements follow.Sink.
-func (*sink) Keys(int64, []*servingv1.PublicKey) {}
-
-// Confirm implements follow.Sink.
-func (*sink) Confirm(time.Duration) {}
-
-// Followers implements follow.Sink.
-func (*sink) Followers() []*servingv1.Followers { return nil }
-
-// causes counts why streams end.
-type causes struct{ swarm *swarm }
-
-func (causes) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
-
-func (c causes) Handle(_ context.Context, r slog.Record) error {
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "cause" {
-			c.swarm.mu.Lock()
-			c.swarm.causes[a.Value.String()]++
-			c.swarm.mu.Unlock()
-		}
-		return true
-	})
-	return nil
-}
-
-func (c causes) WithAttrs([]slog.Attr) slog.Handler { return c }
-func (c causes) WithGroup(string) slog.Handler      { return c }
-
 // answer says how the followers are, and how long after each publish they had it.
 func (s *swarm) answer(q *fleet.SwarmQuestion) *fleet.SwarmAnswer {
-	a := &fleet.SwarmAnswer{Ended: map[string]int64{}}
-	for _, f := range s.followers {
-		status := f.Status()
-		if !status.Connected.IsZero() {
-			a.Connected++
-		}
-		if status.Active.Revision >= q.Revision {
-			a.AtRevision++
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for cause, n := range s.causes {
-		a.Ended[cause] = n
+	a := &fleet.SwarmAnswer{Connected: s.connected, Ended: maps.Clone(s.ended)}
+	for _, at := range s.at {
+		if at >= q.Revision {
+			a.AtRevision++
+		}
 	}
 	var delays []int64
 	for revision, published := range q.Published {

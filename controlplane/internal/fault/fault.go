@@ -40,7 +40,9 @@ func Unreachable(err error) bool {
 		case "08", "53", "57", "58": // connections, resources, operators, the system below
 			return true
 		default:
-			return fault.Code == "55P03" || fault.Code == "25P03" // time-outs of locks and idle transactions
+			// Time-outs of locks and of idle transactions, and a standby that is not
+			// promoted yet.
+			return fault.Code == "55P03" || fault.Code == "25P03" || fault.Code == "25006"
 		}
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {

@@ -59,13 +59,8 @@ func (s *Store) AtTime(ctx context.Context, environment string, at time.Time) (*
 // at returns the state at an earlier revision.
 func (s *Store) at(ctx context.Context, row dbsqlc.GetEnvironmentRow, revision int64) (*state.State, error) {
 	head := row.EnvironmentHead
-	switch {
-	case revision < 1 || revision > head.Revision:
+	if revision < 1 || revision > head.Revision {
 		return nil, fault.NoRevision(row.Environment.Name, revision, head.Revision)
-	case revision < head.Floor:
-		return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_REVISION_COMPACTED,
-			"the contents of revision %d of environment %s were compacted away: the oldest that are kept are those of revision %d",
-			revision, row.Environment.Name, head.Floor)
 	}
 	if known := s.line(head.EnvID).at(revision); known != nil {
 		return known, nil
@@ -74,7 +69,22 @@ func (s *Store) at(ctx context.Context, row dbsqlc.GetEnvironmentRow, revision i
 	if known := s.past.get(key); known != nil {
 		return known, nil
 	}
-	q := s.queries()
+	// One snapshot, so that nothing is compacted away between the floor and what
+	// stands above it.
+	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, err
+	}
+	defer rollback(ctx, tx)
+	q := dbsqlc.New(tx)
+	if head, err = q.GetHead(ctx, head.EnvID); err != nil {
+		return nil, missing(row.Environment.Name, err)
+	}
+	if revision < head.Floor {
+		return nil, rpc.Refusef(adminv1.ErrorReason_ERROR_REASON_REVISION_COMPACTED,
+			"the contents of revision %d of environment %s were compacted away: the oldest that are kept are those of revision %d",
+			revision, row.Environment.Name, head.Floor)
+	}
 	entry, err := q.GetRevision(ctx, dbsqlc.GetRevisionParams{EnvID: head.EnvID, Revision: revision})
 	if err != nil {
 		return nil, err

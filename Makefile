@@ -12,10 +12,12 @@ GO ?= go
 PACKAGES := ./...
 # How long each fuzz target runs.
 FUZZTIME ?= 60s
-# Which benchmarks run: layer, rule, merge, compile, server, control, or empty
-# for all.
+# Which benchmarks run: layer, rule, merge, compile, server, control, push, or
+# empty for all.
 SUITE ?=
 BENCHTIME ?= 1s
+# How long `make soak` breaks things.
+SOAK ?= 30m
 # How many random cases `make differential` compares.
 CASES ?= 1000000
 
@@ -59,7 +61,15 @@ test-integration: ## Run the tests that start servers, watch files or run the bi
 
 .PHONY: test-performance
 test-performance: ## Run each benchmark once, to see that all of them work
-	$(MAKE) bench BENCHTIME=1x
+	STRATA_STREAMS=200 STRATA_PUBLISHES=20 $(MAKE) bench BENCHTIME=1x
+
+.PHONY: faults
+faults: ## Break a running system in all the ways of sdk/e2e/faults/README.md
+	$(GO) test -tags faults -count=1 -timeout 15m ./sdk/e2e/...
+
+.PHONY: soak
+soak: ## Break a running system at random for SOAK, and print the seed
+	STRATA_SOAK=$(SOAK) $(GO) test -tags faults -count=1 -timeout 0 -v -run '^TestF18$$' ./sdk/e2e/faults
 
 .PHONY: conformance
 conformance: ## Run the shared vectors, or those of VECTORS=path
@@ -81,12 +91,16 @@ BENCH_merge := BenchmarkMerge
 BENCH_compile := BenchmarkCompile
 BENCH_server := BenchmarkServer
 BENCH_control := BenchmarkControl
+BENCH_push := Benchmark(Push|Publish|FanOut|Sign|Verify|Middleware)
 BENCH_ := Benchmark
-BENCH_PACKAGES := $(if $(filter control,$(SUITE)),,./sdk/go/engine ./dataplane) $(if $(filter control,$(SUITE))$(if $(SUITE),,all),./controlplane/...)
+PACKAGES_control := ./controlplane/...
+PACKAGES_push := ./sdk/e2e/push ./internal/push ./internal/auth ./sdk/go/accesskey
+PACKAGES_ := ./sdk/go/... ./dataplane ./controlplane/... ./internal/push ./internal/auth ./sdk/e2e/push
+BENCH_PACKAGES := $(or $(PACKAGES_$(SUITE)),./sdk/go/engine ./dataplane)
 
 .PHONY: bench
-bench: ## Run the benchmarks of SUITE=layer|rule|merge|compile|server|control, or all
-	$(if $(BENCH_$(SUITE)),,$(error SUITE=$(SUITE) is unknown: want layer, rule, merge, compile, server or control))
+bench: ## Run the benchmarks of SUITE=layer|rule|merge|compile|server|control|push, or all
+	$(if $(BENCH_$(SUITE)),,$(error SUITE=$(SUITE) is unknown: want layer, rule, merge, compile, server, control or push))
 	$(GO) test -run '^$$' -bench '^$(BENCH_$(SUITE))' -benchtime $(BENCHTIME) -timeout 0 $(BENCH_PACKAGES)
 
 # --- code
@@ -107,6 +121,7 @@ check-gen: gen ## Fail if generated code is not what is committed
 .PHONY: lint
 lint: bin/golangci-lint bin/buf .deps/protovalidate ## Check code and schemas
 	bin/golangci-lint run
+	bin/golangci-lint run --build-tags faults ./sdk/e2e/...
 	bin/buf lint proto
 	bin/buf format --diff --exit-code proto
 	$(GO) mod tidy -diff

@@ -84,12 +84,17 @@ func (p *parts) load(ctx context.Context) error {
 
 // guard lets signed calls through, and notes by which keys.
 func (p *parts) guard(procedure string, policy auth.Policy, next http.Handler) http.Handler {
-	return p.authenticator.Require(p.edge, procedure, policy, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return p.authenticator.Require(p.edge, procedure, policy, p.noting(next))
+}
+
+// noting notes by which keys calls are made.
+func (p *parts) noting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caller, ok := auth.FromContext(r.Context()); ok {
 			p.keys.Used(caller.AccessKey, time.Now())
 		}
 		next.ServeHTTP(w, r)
-	}))
+	})
 }
 
 // admin returns what is served on the port of the admin API.

@@ -39,7 +39,7 @@ func newStream(ctx context.Context, p *parts) (*stream, error) {
 	options := push.DefaultOptions()
 	options.Heartbeat, options.MaxAge, options.ReportEvery = p.config.Heartbeat, p.config.MaxStreamAge, reportEvery
 	s.server = push.NewServer(push.Config{
-		Environments: s.feed.Hub, Keyring: p.ring, Report: s.report, LostHistory: s.lost,
+		Environments: s.feed.Hub, Keyring: p.ring, Report: s.report, Reported: s.reported, LostHistory: s.lost,
 		Options: options, Log: log, Registry: p.registry,
 	})
 	return s, nil
@@ -49,8 +49,18 @@ func newStream(ctx context.Context, p *parts) (*stream, error) {
 // them, and somebody may wait for it.
 const reportEvery = 50 * time.Millisecond
 
+// report keeps how planes are. What an SDK says of itself is not for others to
+// rely on.
 func (s *stream) report(ctx context.Context, environment string, who *auth.Principal, status *servingv1.Status) error {
+	if who.Role != servingv1.Role_ROLE_PLANE {
+		return nil
+	}
 	return s.parts.planes.Report(ctx, environment, who.AccessKey, status)
+}
+
+// reported says when a plane last reported, at whichever control plane.
+func (s *stream) reported(ctx context.Context, environment string, who *auth.Principal, instance string) (time.Time, error) {
+	return s.parts.planes.Reported(ctx, environment, who.AccessKey, instance)
 }
 
 // lost begins a new epoch where a follower proves that revisions were lost.
@@ -58,14 +68,15 @@ func (s *stream) lost(ctx context.Context, environment string, at view.Position,
 	return s.parts.revisions.BeginEpoch(ctx, environment, state.Version{Epoch: at.Epoch, Revision: at.Revision}, differs)
 }
 
-// handler returns what is served. Streams end when the parts are stopped.
+// handler returns what is served. Streams end when the parts are stopped. Its
+// requests are small, whatever the admin API takes.
 func (s *stream) handler() http.Handler {
 	p := s.parts
+	edge := rpc.NewEdge(obs.Logger(p.log, "stream"), p.edge.Observe)
+	authenticator := &auth.Authenticator{Keys: p.ring, Nonces: p.keys, Audience: p.config.Audience, Failures: p.authenticator.Failures}
 	mux := http.NewServeMux()
-	_, next := push.NewHandler(s.server, p.edge, p.stopped)
-	for procedure, policy := range push.Policies() {
-		mux.Handle(procedure, p.guard(procedure, policy, next))
-	}
+	path, next := push.NewHandler(s.server, edge, p.stopped)
+	mux.Handle(path, authenticator.Service(edge, push.Policies(), p.noting(next)))
 	return rpc.Drain(p.draining, mux)
 }
 

@@ -47,6 +47,7 @@ func Run(ctx context.Context, c Config) error {
 	measured := metrics.New(registry, holder, api.Procedures()...)
 	edge := rpc.NewEdge(obs.Logger(log, "api"), measured.Observe)
 	health := api.NewHealth(holder, c.Version, time.Now)
+	observe(configurations, registry, health)
 	draining, stopped := new(atomic.Bool), make(chan struct{})
 
 	serving := http.NewServeMux()

@@ -9,9 +9,15 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/strata-exp/strata/dataplane/internal/api"
+	"github.com/strata-exp/strata/dataplane/internal/metrics"
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	"github.com/strata-exp/strata/dataplane/internal/source"
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/internal/manifest"
 	"github.com/strata-exp/strata/sdk/go/accesskey"
 	"github.com/strata-exp/strata/sdk/go/follow"
@@ -34,6 +40,38 @@ func newSource(c *Config, holder *snapshot.Holder, relay source.Relay, log *slog
 		paths := manifest.Paths{Layers: c.Files.LayersDir, Experiments: c.Files.ExperimentsDir, Fields: c.Files.FieldsFile}
 		return source.NewFiles(paths, holder, log), nil
 	}
+}
+
+// observe has the stream of a source, if it follows one, stand in the metrics and
+// the details of the health.
+func observe(s source.Source, registry prometheus.Registerer, health *api.Health) {
+	stream, ok := s.(*source.Stream)
+	if !ok {
+		return
+	}
+	metrics.RegisterStream(registry,
+		func() bool { return !stream.Status().Connected.IsZero() },
+		func() int64 { return stream.Status().LastGoodFailures })
+	health.ReportStream(func() api.Stream { return report(stream.Status()) })
+}
+
+func report(status follow.Status) api.Stream {
+	r := api.Stream{State: "waiting"}
+	switch status.State {
+	case servingv1.PlaneState_PLANE_STATE_SYNCED:
+		r.State = "synced"
+	case servingv1.PlaneState_PLANE_STATE_STALE:
+		r.State = "stale"
+	case servingv1.PlaneState_PLANE_STATE_REJECTED:
+		r.State = "rejected"
+	}
+	if !status.Connected.IsZero() {
+		r.ConnectedSince = new(status.Connected.UTC())
+	}
+	if status.Err != nil {
+		r.Error = status.Err.Error()
+	}
+	return r
 }
 
 // runSource runs a source. One that waits for others is started here, so that the
@@ -82,6 +120,9 @@ func followConfig(c *Config, log *slog.Logger) (follow.Config, error) {
 		URL: c.Stream.URL, Environment: c.Environment, Services: c.Stream.Services,
 		Instance: c.Stream.Instance, Client: "strata-dataplane/" + c.Version,
 		Key: key, Audience: c.Stream.Audience, ClearHTTP2: c.Stream.HTTP2,
+		// Data planes are few, and people wait for them: what they publish has to be
+		// served within seconds of an outage's end. SDKs are many, and wait longer.
+		LongestWait: 5 * time.Second,
 	}
 	if config.Instance == "" {
 		if config.Instance, err = os.Hostname(); err != nil {

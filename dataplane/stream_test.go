@@ -254,9 +254,73 @@ func TestStreamFromDisk(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 
-	other := follow(t, "http://127.0.0.1:1", "control-plane", u.key, cached, func(c *dataplane.Config) { c.Environment = "staging" })
-	if status, data := other.post("/experiment", request); status != http.StatusServiceUnavailable {
-		t.Errorf("another environment's configuration is served: %d %s", status, data)
+	u.stop()
+	if err := p.wait(); err != nil {
+		t.Fatal(err)
+	}
+	for what, other := range map[string]*plane{
+		"environment": follow(t, "http://"+u.addr, "control-plane", u.key, cached, func(c *dataplane.Config) { c.Environment = "staging" }),
+		"upstream":    follow(t, "http://127.0.0.1:1", "control-plane", u.key, cached),
+	} {
+		other.until(`"stream":{"state":"waiting","error":"`)
+		if status, data := other.post("/experiment", request); status != http.StatusServiceUnavailable {
+			t.Errorf("another %s's configuration is served: %d %s", what, status, data)
+		}
+	}
+}
+
+// TestStreamIsObserved has a stream that does not begin, goes well, brings what can
+// not be run and ends, and a disk that can not be written.
+func TestStreamIsObserved(t *testing.T) {
+	u := newUpstream(t)
+	u.stop()
+	cache := filepath.Join(t.TempDir(), "cache")
+	if err := os.WriteFile(cache, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := follow(t, "http://"+u.addr, "control-plane", u.key, func(c *dataplane.Config) { c.Stream.CacheDir = cache })
+	stream := func() (s struct {
+		State          string
+		ConnectedSince *time.Time `json:"connected_since"`
+		Error          string
+	},
+	) {
+		t.Helper()
+		_, data := p.do(http.MethodGet, p.metrics+"/readyz", "", nil)
+		if err := json.Unmarshal(data, &struct{ Stream any }{&s}); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	p.until(`"stream":{"state":"waiting","error":"`)
+	if s := stream(); s.ConnectedSince != nil || !strings.Contains(s.Error, "unavailable") || p.metric("strata_stream_connected") != "0" ||
+		p.metric("strata_last_good_failures_total") != "0" {
+		t.Errorf("without a server: %+v", s)
+	}
+	u.publish(2, "first")
+	u.start()
+	p.until(`"stream":{"state":"synced","connected_since":"`)
+	p.await("the failure to write", func() bool { return p.metric("strata_last_good_failures_total") != "0" })
+	if s := stream(); time.Since(*s.ConnectedSince) > limit || s.Error != "" || p.metric("strata_stream_connected") != "1" {
+		t.Errorf("it goes well: %+v", s)
+	}
+	u.put(3, view.NewEntity(view.LayerKey("broken"), []byte("\xff")))
+	p.until(`"stream":{"state":"rejected","connected_since":"`)
+	u.stop()
+	p.await("the end", func() bool { return p.metric("strata_stream_connected") == "0" })
+	if s := stream(); s.State != "rejected" || s.ConnectedSince != nil || s.Error == "" {
+		t.Errorf("after the end: %+v", s)
+	}
+	if _, data := p.do(http.MethodGet, p.api+"/health", "", nil); strings.Contains(string(data), "stream") {
+		t.Errorf("callers are told %s", data)
+	}
+
+	files := start(t)
+	if _, data := files.do(http.MethodGet, files.metrics+"/readyz", "", nil); strings.Contains(string(data), "stream") {
+		t.Errorf("without a stream: %s", data)
+	}
+	if got := files.metric("strata_stream_connected"); got != "" {
+		t.Errorf("without a stream there is a metric: %s", got)
 	}
 }
 

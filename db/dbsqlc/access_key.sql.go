@@ -11,9 +11,11 @@ import (
 )
 
 const bumpKeyVersion = `-- name: BumpKeyVersion :exec
-UPDATE cluster SET key_version = key_version + 1
+UPDATE cluster SET key_version = greatest(key_version + 1, (date_part('epoch', clock_timestamp()) * 1000000)::bigint)
 `
 
+// By the clock, so that it grows even if the database has lost changes of which
+// others know.
 func (q *Queries) BumpKeyVersion(ctx context.Context) error {
 	_, err := q.db.Exec(ctx, bumpKeyVersion)
 	return err
@@ -339,5 +341,26 @@ type RevokeAccessKeyParams struct {
 
 func (q *Queries) RevokeAccessKey(ctx context.Context, arg RevokeAccessKeyParams) error {
 	_, err := q.db.Exec(ctx, revokeAccessKey, arg.Now, arg.AccessKey)
+	return err
+}
+
+const revokeOldKeysOfName = `-- name: RevokeOldKeysOfName :exec
+UPDATE access_key SET revoked_at = $1::timestamptz
+WHERE revoked_at IS NULL AND expires_at > $1::timestamptz AND access_key IN (
+    SELECT k.access_key FROM access_key k
+    WHERE k.name = $2 AND k.revoked_at IS NULL AND k.expires_at > $1::timestamptz
+    ORDER BY k.created_at DESC, k.access_key
+    OFFSET 1
+)
+`
+
+type RevokeOldKeysOfNameParams struct {
+	Now  time.Time
+	Name string
+}
+
+// All that are in use but for the newest.
+func (q *Queries) RevokeOldKeysOfName(ctx context.Context, arg RevokeOldKeysOfNameParams) error {
+	_, err := q.db.Exec(ctx, revokeOldKeysOfName, arg.Now, arg.Name)
 	return err
 }

@@ -153,8 +153,8 @@ func (q *Queries) InsertEnvironment(ctx context.Context, arg InsertEnvironmentPa
 }
 
 const insertHead = `-- name: InsertHead :exec
-INSERT INTO environment_head (env_id, revision, checksum, hash, updated_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO environment_head (env_id, revision, checksum, hash, updated_at, epoch)
+VALUES ($1, $2, $3, $4, $5, $6)
 `
 
 type InsertHeadParams struct {
@@ -163,6 +163,7 @@ type InsertHeadParams struct {
 	Checksum  []byte
 	Hash      []byte
 	UpdatedAt time.Time
+	Epoch     int64
 }
 
 func (q *Queries) InsertHead(ctx context.Context, arg InsertHeadParams) error {
@@ -172,6 +173,7 @@ func (q *Queries) InsertHead(ctx context.Context, arg InsertHeadParams) error {
 		arg.Checksum,
 		arg.Hash,
 		arg.UpdatedAt,
+		arg.Epoch,
 	)
 	return err
 }
@@ -368,6 +370,21 @@ func (q *Queries) MoveHead(ctx context.Context, arg MoveHeadParams) error {
 		arg.EnvID,
 	)
 	return err
+}
+
+const nextEpoch = `-- name: NextEpoch :one
+UPDATE cluster
+SET last_epoch = greatest(last_epoch + 1, $1::bigint + 1, (date_part('epoch', clock_timestamp()) * 1000000)::bigint)
+RETURNING last_epoch
+`
+
+// An epoch that is later than another one, than all that were given before, and
+// than the clock.
+func (q *Queries) NextEpoch(ctx context.Context, after int64) (int64, error) {
+	row := q.db.QueryRow(ctx, nextEpoch, after)
+	var last_epoch int64
+	err := row.Scan(&last_epoch)
+	return last_epoch, err
 }
 
 const now = `-- name: Now :one

@@ -49,6 +49,7 @@ type Cluster struct {
 	One        bool
 	TokenKey   []byte
 	KeyVersion int64
+	LastEpoch  int64
 }
 
 type Environment struct {

@@ -48,11 +48,35 @@ func (q *Queries) GetPosition(ctx context.Context, name string) (GetPositionRow,
 	return i, err
 }
 
+const getReportTime = `-- name: GetReportTime :one
+SELECT reported_at, clock_timestamp()::timestamptz AS now
+FROM plane JOIN environment USING (env_id)
+WHERE environment.name = $1 AND instance = $2 AND access_key = $3
+`
+
+type GetReportTimeParams struct {
+	Environment string
+	Instance    string
+	AccessKey   string
+}
+
+type GetReportTimeRow struct {
+	ReportedAt time.Time
+	Now        time.Time
+}
+
+func (q *Queries) GetReportTime(ctx context.Context, arg GetReportTimeParams) (GetReportTimeRow, error) {
+	row := q.db.QueryRow(ctx, getReportTime, arg.Environment, arg.Instance, arg.AccessKey)
+	var i GetReportTimeRow
+	err := row.Scan(&i.ReportedAt, &i.Now)
+	return i, err
+}
+
 const listPlanes = `-- name: ListPlanes :many
 SELECT plane.env_id, plane.instance, plane.access_key, plane.status, plane.epoch, plane.active_revision, plane.active_since, plane.reported_at, coalesce(access_key.name, '')::text AS key_name
 FROM plane LEFT JOIN access_key USING (access_key)
 WHERE env_id = $1 AND reported_at >= $2
-ORDER BY instance
+ORDER BY plane.instance, plane.access_key
 `
 
 type ListPlanesParams struct {
@@ -100,8 +124,8 @@ INSERT INTO plane (env_id, instance, access_key, status, epoch, active_revision,
 SELECT environment.env_id, $1, $2, $3, $4, $5, now.now, now.now
 FROM environment, (SELECT clock_timestamp() AS now) AS now
 WHERE environment.name = $6
-ON CONFLICT (env_id, instance) DO UPDATE
-SET access_key = excluded.access_key, status = excluded.status,
+ON CONFLICT (env_id, instance, access_key) DO UPDATE
+SET status = excluded.status,
     epoch = excluded.epoch, active_revision = excluded.active_revision,
     active_since = CASE
         WHEN plane.epoch = excluded.epoch AND plane.active_revision = excluded.active_revision THEN plane.active_since

@@ -6,14 +6,18 @@
 ALTER TABLE environment_head DROP COLUMN epoch;
 ALTER TABLE environment_head ADD COLUMN epoch bigint NOT NULL
     DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint CHECK (epoch >= 1);
+ALTER TABLE environment_head ALTER COLUMN epoch DROP DEFAULT;
 
 -- What the control planes of this database know together, and nobody else.
 CREATE TABLE cluster (
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     -- Proves that a resume token was made by one of them.
     token_key  bytea  NOT NULL CHECK (length(token_key) = 32),
-    -- Grows with each change of access_key.
-    key_version bigint NOT NULL DEFAULT 1
+    -- Grows with each change of access_key. As it grows with the clock, it does so
+    -- too where the database has lost changes.
+    key_version bigint NOT NULL DEFAULT 1,
+    -- The latest epoch that any environment was given, for the next one to be later.
+    last_epoch bigint  NOT NULL DEFAULT 1
 );
 INSERT INTO cluster (token_key)
 VALUES (decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'));
@@ -58,7 +62,7 @@ CREATE TABLE plane (
     active_revision bigint   NOT NULL,
     active_since timestamptz NOT NULL,
     reported_at  timestamptz NOT NULL,
-    PRIMARY KEY (env_id, instance)
+    PRIMARY KEY (env_id, instance, access_key)
 );
 
 -- +goose Down

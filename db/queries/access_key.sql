@@ -4,7 +4,9 @@
 SELECT clock_timestamp()::timestamptz AS now FROM cluster FOR UPDATE;
 
 -- name: BumpKeyVersion :exec
-UPDATE cluster SET key_version = key_version + 1;
+-- By the clock, so that it grows even if the database has lost changes of which
+-- others know.
+UPDATE cluster SET key_version = greatest(key_version + 1, (date_part('epoch', clock_timestamp()) * 1000000)::bigint);
 
 -- name: GetKeyVersion :one
 SELECT key_version FROM cluster;
@@ -22,6 +24,16 @@ SELECT * FROM access_key WHERE access_key = @access_key;
 -- name: CountKeysOfName :one
 SELECT count(*) FROM access_key
 WHERE name = @name AND revoked_at IS NULL AND expires_at > @now;
+
+-- name: RevokeOldKeysOfName :exec
+-- All that are in use but for the newest.
+UPDATE access_key SET revoked_at = @now::timestamptz
+WHERE revoked_at IS NULL AND expires_at > @now::timestamptz AND access_key IN (
+    SELECT k.access_key FROM access_key k
+    WHERE k.name = @name AND k.revoked_at IS NULL AND k.expires_at > @now::timestamptz
+    ORDER BY k.created_at DESC, k.access_key
+    OFFSET 1
+);
 
 -- name: CountAdminKeys :one
 -- Those that may do everything, everywhere.

@@ -5,8 +5,8 @@ ON CONFLICT (name) DO NOTHING
 RETURNING env_id;
 
 -- name: InsertHead :exec
-INSERT INTO environment_head (env_id, revision, checksum, hash, updated_at)
-VALUES (@env_id, @revision, @checksum, @hash, @updated_at);
+INSERT INTO environment_head (env_id, revision, checksum, hash, updated_at, epoch)
+VALUES (@env_id, @revision, @checksum, @hash, @updated_at, @epoch);
 
 -- name: GetEnvironment :one
 SELECT sqlc.embed(environment), sqlc.embed(environment_head)
@@ -56,6 +56,13 @@ WHERE env_id = @env_id;
 
 -- name: GetTokenKey :one
 SELECT token_key FROM cluster;
+
+-- name: NextEpoch :one
+-- An epoch that is later than another one, than all that were given before, and
+-- than the clock.
+UPDATE cluster
+SET last_epoch = greatest(last_epoch + 1, sqlc.arg(after)::bigint + 1, (date_part('epoch', clock_timestamp()) * 1000000)::bigint)
+RETURNING last_epoch;
 
 -- name: MoveEpoch :exec
 UPDATE environment_head SET epoch = @epoch WHERE env_id = @env_id;

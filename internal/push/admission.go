@@ -3,6 +3,9 @@ package push
 import (
 	"sync"
 	"time"
+
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
+	"github.com/strata-exp/strata/internal/auth"
 )
 
 // admission decides who may begin. Those who have begun are never sent away for
@@ -12,32 +15,67 @@ type admission struct {
 	streams bucket
 	full    bucket
 	open    int
+	planes  int            // of those who are open
+	keys    map[string]int // of those who are open and no planes
 	most    int
+	reserve int // of most, for planes
+	perKey  int
 }
 
 func newAdmission(o *Options) *admission {
 	return &admission{
 		streams: bucket{rate: o.StreamsPerSecond, burst: o.StreamsBurst, level: o.StreamsBurst},
 		full:    bucket{rate: o.FullBytesPerSecond, burst: o.FullBytesBurst, level: o.FullBytesBurst},
+		keys:    map[string]int{},
 		most:    o.MaxStreams,
+		reserve: o.MaxStreams / 10,
+		perKey:  o.streamsPerKey(),
 	}
 }
 
-// enter reports whether another one may begin. If so, leave has to follow.
-func (a *admission) enter(now time.Time) bool {
+// enter lets another one begin, or returns a *refusal. p may be nil, for a caller
+// that nobody knows. If there is no error, leave has to follow.
+func (a *admission) enter(now time.Time, p *auth.Principal) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.open >= a.most || !a.streams.take(now) {
-		return false
+	key, plane := identify(p)
+	switch {
+	case a.open >= a.most, !plane && a.open-a.planes >= a.most-a.reserve:
+		return refuse(causeOverloaded, crowd)
+	case !plane && a.keys[key] >= a.perKey:
+		return refuse(causeStreamsOfKey, many)
+	case !a.streams.take(now): // last, as it costs something
+		return refuse(causeOverloaded, crowd)
 	}
 	a.open++
-	return true
+	if plane {
+		a.planes++
+	} else {
+		a.keys[key]++
+	}
+	return nil
 }
 
-func (a *admission) leave() {
+func (a *admission) leave(p *auth.Principal) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open--
+	key, plane := identify(p)
+	switch {
+	case plane:
+		a.planes--
+	case a.keys[key] > 1:
+		a.keys[key]--
+	default:
+		delete(a.keys, key)
+	}
+}
+
+func identify(p *auth.Principal) (key string, plane bool) {
+	if p == nil {
+		return "", false
+	}
+	return p.AccessKey, p.Role == servingv1.Role_ROLE_PLANE
 }
 
 // anew reports whether another one may be sent everything. What that was is not

@@ -64,7 +64,7 @@ func BenchmarkPublish(b *testing.B) {
 				if i > 0 {
 					s = newScope([]string{serviceName(i)}, false)
 				}
-				if _, err := hub.acquire(s); err != nil {
+				if _, err := hub.acquire(s, holder{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -146,14 +146,14 @@ func BenchmarkFanOut(b *testing.B) {
 func BenchmarkFull(b *testing.B) {
 	hub, v := NewHub(production, NewSealer(clusterKey)), large(10_000)
 	hub.Publish(v)
-	feed, err := hub.acquire(newScope(nil, true))
+	feed, err := hub.acquire(newScope(nil, true), holder{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	size := int64(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		u := feed.lead(view.Position{}, &moment{view: feed.now().view})
+		u := feed.lead(state{}, &moment{view: feed.now().view})
 		size = u.bytes
 	}
 	b.ReportMetric(float64(size), "bytes")

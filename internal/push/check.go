@@ -8,7 +8,8 @@ import (
 )
 
 // checks collects what is wrong with a request. The rules are those of the
-// schema; a test compares the two.
+// schema; a test compares the two. How large something is in all is bounded here
+// alone, as the schema can not say it.
 type checks []rpc.Violation
 
 func (c *checks) add(field, format string, args ...any) {
@@ -72,7 +73,14 @@ func checkReport(r *servingv1.ReportStatusRequest) error {
 		c.bytes(fmt.Sprintf("status.followers[%d].client", i), len(f.GetClient()), 0, 256)
 		if n := len(f.GetServices()); n > 1000 {
 			c.add(fmt.Sprintf("status.followers[%d].services", i), "want at most 1000, got %d", n)
+			continue
 		}
+		for j, name := range f.GetServices() {
+			c.bytes(fmt.Sprintf("status.followers[%d].services[%d]", i, j), len(name), 0, 256)
+		}
+	}
+	if n := followersBytes(status.GetFollowers()); n > maxFollowersBytes {
+		c.add("status.followers", "want at most %d KiB, got %d", maxFollowersBytes>>10, n>>10)
 	}
 	return c.err()
 }

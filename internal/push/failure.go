@@ -18,6 +18,15 @@ func behind(format string, args ...any) error {
 	return rpc.Declinef(servingv1.ErrorReason_ERROR_REASON_BEHIND, format, args...)
 }
 
-func overloaded() error { return rpc.Overloaded(crowd.min, crowd.max) }
+// refusal is that a call is not begun, as there are too many: it is told to come
+// back within a window.
+type refusal struct {
+	cause cause
+	error
+}
+
+func (r *refusal) Unwrap() error { return r.error }
+
+func refuse(c cause, w window) error { return &refusal{c, rpc.Overloaded(w.min, w.max)} }
 
 func stopping() error { return behind("the server is stopping: come back, or go to another one") }

@@ -63,24 +63,24 @@ func (f *feed) move(next *view.View, changed []view.Key, fresh bool) {
 	f.current.Store(&moment{view: next, made: time.Now()})
 }
 
-// lead returns the frames that lead from a position to a moment of this feed: a
-// delta where the feed remembers the position, all there is where it does not.
-// The caller has what the feed had at that position; the zero Position is nothing.
-func (f *feed) lead(from view.Position, to *moment) *update {
+// lead returns the frames that lead from a state to a moment of this feed: a delta
+// to a later position where the feed remembers the state, all there is where it
+// does not. The zero state is nothing.
+func (f *feed) lead(from state, to *moment) *update {
 	start := int64(whole)
-	if at := to.view.Position(); from.Epoch == at.Epoch {
-		start = from.Revision
+	if hash, known := f.remembered(from.position); known && hash == from.hash && from.position.Compare(to.view.Position()) < 0 {
+		start = from.position.Revision
 	}
 	u := to.update(start)
 	u.made.Do(func() {
 		if start != whole {
-			if keys, ok := f.changed(from, to.view.Position()); ok {
+			if keys, ok := f.changed(from.position, to.view.Position()); ok {
 				puts, deletes := sort(to.view, keys)
 				u.kind = servingv1.Update_KIND_DELTA
 				u.frames, u.bytes = to.frames(u.kind, start, view.EncodeParts(puts, deletes), f.token(to))
 				return
 			}
-			all := f.lead(view.Position{}, to)
+			all := f.lead(state{}, to)
 			u.kind, u.frames, u.bytes = all.kind, all.frames, all.bytes
 			return
 		}
@@ -107,7 +107,7 @@ func (f *feed) remembered(p view.Position) (hashtree.Hash, bool) {
 
 func (f *feed) token(m *moment) []byte {
 	return f.hub.sealer.seal(place{
-		position: m.view.Position(), environment: f.hub.tag, scope: f.scope.tag(), hash: m.view.Hash(),
+		codec: thisCodec(), position: m.view.Position(), environment: f.hub.tag, scope: f.scope.tag(), hash: m.view.Hash(),
 	})
 }
 

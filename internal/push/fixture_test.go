@@ -109,32 +109,54 @@ func newServer(hub *Hub, keys *keys, change func(*Config)) *Server {
 // oracle knows what was at each position, and what each scope should have of it.
 type oracle struct {
 	mu    sync.Mutex
-	views map[view.Position]*view.View
+	views map[view.Position][]*view.View // several where what was there was repaired
 	seen  map[string]*view.View
 }
 
 func newOracle() *oracle {
-	return &oracle{views: map[view.Position]*view.View{}, seen: map[string]*view.View{}}
+	return &oracle{views: map[view.Position][]*view.View{}, seen: map[string]*view.View{}}
 }
 
 func (o *oracle) tell(v *view.View) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.views[v.Position()] = v
+	o.views[v.Position()] = append(o.views[v.Position()], v)
 }
 
-// ask returns what a scope should have at a position, nil if nothing ever was
-// there.
+// newest returns what is at a position, nil if nothing ever was there.
+func (o *oracle) newest(at view.Position) *view.View {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	views := o.views[at]
+	if len(views) == 0 {
+		return nil
+	}
+	return views[len(views)-1]
+}
+
+// ask returns what a scope should have at a position.
 func (o *oracle) ask(at view.Position, s Scope) *view.View {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	v, ok := o.views[at]
-	if !ok {
-		return nil
+	return o.project(len(o.views[at])-1, at, s)
+}
+
+// was reports whether a scope had something at its position.
+func (o *oracle) was(v *view.View, s Scope) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.views[v.Position()] {
+		if o.project(i, v.Position(), s).Hash() == v.Hash() {
+			return true
+		}
 	}
-	key := fmt.Sprint(at, s.id)
+	return false
+}
+
+func (o *oracle) project(i int, at view.Position, s Scope) *view.View {
+	key := fmt.Sprint(i, at, s.id)
 	if o.seen[key] == nil {
-		o.seen[key] = naive(v, s)
+		o.seen[key] = naive(o.views[at][i], s)
 	}
 	return o.seen[key]
 }
@@ -213,8 +235,7 @@ func (r *reader) update(u *servingv1.Update) error {
 	if next.Position().Compare(r.held.Position()) < 0 {
 		return fmt.Errorf("it went back from %v to %v", r.held.Position(), next.Position())
 	}
-	want := r.oracle.ask(next.Position(), r.scope)
-	if want == nil || want.Hash() != next.Hash() {
+	if !r.oracle.was(next, r.scope) {
 		return fmt.Errorf("what was sent for %v is not what is there", next.Position())
 	}
 	r.held, r.token = next, u.GetResumeToken()

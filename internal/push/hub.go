@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/sdk/go/view"
 )
 
@@ -31,6 +30,7 @@ type Hub struct {
 
 	feedsMu sync.Mutex
 	feeds   map[scopeID]*feed
+	ledger  ledger
 
 	wake      atomic.Pointer[chan struct{}]
 	confirmed atomic.Pointer[time.Time]
@@ -41,7 +41,7 @@ type Hub struct {
 func NewHub(environment string, sealer *Sealer) *Hub {
 	h := &Hub{
 		environment: environment, tag: environmentTag(environment), sealer: sealer,
-		index: newIndex(), feeds: map[scopeID]*feed{}, lost: make(chan struct{}, 1),
+		index: newIndex(), feeds: map[scopeID]*feed{}, ledger: ledger{}, lost: make(chan struct{}, 1),
 	}
 	h.wake.Store(new(make(chan struct{})))
 	h.confirmed.Store(new(time.Now()))
@@ -63,16 +63,18 @@ func (h *Hub) Position() view.Position {
 }
 
 // Publish replaces what the hub holds, and wakes all who follow it. It reports
-// whether that was done: a configuration that is not later than what is held is
-// passed over. It does not wait for any follower.
+// whether that was done: what is earlier than what is held is passed over, and
+// so is the same. Other contents at the same position are taken, and nothing of
+// what was before is remembered then: who has that is sent everything. Publish
+// does not wait for any follower.
 func (h *Hub) Publish(v *view.View) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.ended.Load() || h.base != nil && v.Position().Compare(h.base.Position()) <= 0 {
+	if h.ended.Load() || h.base != nil && !succeeds(v, h.base) {
 		return false
 	}
 	touched := h.index.advance(view.Compare(h.base, v))
-	fresh := h.base == nil || h.base.Position().Epoch != v.Position().Epoch
+	fresh := h.base == nil || h.base.Position().Epoch != v.Position().Epoch || h.base.Position() == v.Position()
 	h.base = v
 	h.feedsMu.Lock()
 	h.sweep(time.Now())
@@ -86,6 +88,12 @@ func (h *Hub) Publish(v *view.View) bool {
 	}
 	h.broadcast() // after everything, so that who gets the new channel sees what is new
 	return true
+}
+
+// succeeds reports whether a configuration may take the place of another one.
+func succeeds(v, before *view.View) bool {
+	c := v.Position().Compare(before.Position())
+	return c > 0 || c == 0 && v.Hash() != before.Hash()
 }
 
 // Confirm says that what is held was the newest there is, some time ago. A
@@ -126,31 +134,48 @@ func (h *Hub) broadcast() { close(*h.wake.Swap(new(make(chan struct{})))) }
 // hub is closed. Who waits gets the channel first, and then looks.
 func (h *Hub) changes() <-chan struct{} { return *h.wake.Load() }
 
-// acquire returns the feed of a scope, for release.
-func (h *Hub) acquire(scope Scope) (*feed, error) {
+// acquire returns the feed of a scope, for release by the same holder.
+func (h *Hub) acquire(scope Scope, by holder) (*feed, error) {
 	h.mu.RLock() // nothing is published before the feed has begun
 	defer h.mu.RUnlock()
-	h.feedsMu.Lock()
-	f, ok := h.feeds[scope.id]
-	if !ok {
-		if !h.room() {
-			h.feedsMu.Unlock()
-			return nil, rpc.Overloaded(5*time.Second, time.Minute)
-		}
-		f = &feed{hub: h, scope: scope}
-		h.feeds[scope.id] = f
+	f, err := h.enlist(scope, by)
+	if err != nil {
+		return nil, err
 	}
-	f.users++
-	h.feedsMu.Unlock()
 	f.begun.Do(func() { f.begin(h.index, h.base) })
 	return f, nil
 }
 
-func (h *Hub) release(f *feed) {
+func (h *Hub) enlist(scope Scope, by holder) (*feed, error) {
+	h.feedsMu.Lock()
+	defer h.feedsMu.Unlock()
+	f, ok := h.feeds[scope.id]
+	if !ok && !h.room() {
+		return nil, refuse(causeScopes, many)
+	}
+	gone, allowed := h.ledger.take(by, scope.id)
+	if !allowed {
+		return nil, refuse(causeScopesOfKey, many)
+	}
+	if gone != nil {
+		if old := h.feeds[*gone]; old != nil && old.users == 0 {
+			old.idle = time.Time{} // the first to make room, and the next to be swept
+		}
+	}
+	if !ok {
+		f = &feed{hub: h, scope: scope}
+		h.feeds[scope.id] = f
+	}
+	f.users++
+	return f, nil
+}
+
+func (h *Hub) release(f *feed, by holder) {
 	h.feedsMu.Lock()
 	defer h.feedsMu.Unlock()
 	f.users--
 	f.idle = time.Now()
+	h.ledger.release(by, f.scope.id, f.idle)
 }
 
 // room makes room for another feed, and reports whether there is any.
@@ -173,6 +198,7 @@ func (h *Hub) room() bool {
 
 // sweep drops feeds that nobody has followed for a while.
 func (h *Hub) sweep(now time.Time) {
+	h.ledger.sweep(now)
 	for id, f := range h.feeds {
 		if f.users == 0 && now.Sub(f.idle) > scopeIdle {
 			delete(h.feeds, id)

@@ -18,6 +18,18 @@ type metrics struct {
 	delay   prometheus.Histogram
 }
 
+// cause is why a call was not begun.
+type cause string
+
+const (
+	causeStopping     cause = "stopping"
+	causeDeclined     cause = "declined"
+	causeOverloaded   cause = "overloaded"     // too many streams, or too many at once
+	causeStreamsOfKey cause = "streams_of_key" // too many of one access key
+	causeScopes       cause = "scopes"         // too many scopes
+	causeScopesOfKey  cause = "scopes_of_key"  // as above
+)
+
 // newMetrics registers the metrics, unless there is no registry.
 func newMetrics(registry prometheus.Registerer, open func() int) *metrics {
 	m := &metrics{
@@ -55,6 +67,8 @@ func newMetrics(registry prometheus.Registerer, open func() int) *metrics {
 func (m *metrics) begun(intent servingv1.Hello_Intent) {
 	m.starts.WithLabelValues(strings.ToLower(strings.TrimPrefix(intent.String(), "INTENT_"))).Inc()
 }
+
+func (m *metrics) refuses(c cause) { m.refused.WithLabelValues(string(c)).Inc() }
 
 func (m *metrics) ended(reason servingv1.Goodbye_Reason) {
 	m.ends.WithLabelValues(strings.ToLower(strings.TrimPrefix(reason.String(), "REASON_"))).Inc()

@@ -147,13 +147,29 @@ func (m *model) actions() map[string]func(*rapid.T) {
 			m.publish()
 		},
 		"begin an epoch": func(*rapid.T) {
-			m.last = view.Position{Epoch: m.last.Epoch + 1, Revision: int64(rapid.IntRange(0, 5).Draw(m.T, "revision"))}
+			m.last = view.Position{Epoch: m.last.Epoch + 1, Revision: int64(rapid.IntRange(1, 6).Draw(m.T, "revision"))}
 			m.publish()
 		},
 		"publish what is old": func(*rapid.T) {
 			old := view.Position{Epoch: m.last.Epoch, Revision: m.last.Revision - int64(rapid.IntRange(0, 2).Draw(m.T, "back"))}
-			if m.control.hub.Position() != (view.Position{}) && m.control.hub.Publish(view.Empty().With(old, nil, nil)) {
+			v := view.Empty().With(old, nil, nil)
+			if old == m.last {
+				v = m.oracle.newest(old)
+			}
+			if m.control.hub.Position() != (view.Position{}) && m.control.hub.Publish(v) {
 				m.Fatalf("%v was taken after %v", old, m.last)
+			}
+		},
+		"repair": func(*rapid.T) {
+			before := m.oracle.newest(m.last)
+			if before == nil { // there is nothing yet
+				return
+			}
+			m.world.change()
+			v := m.world.view(m.last)
+			m.oracle.tell(v)
+			if m.control.hub.Publish(v) != (v.Hash() != before.Hash()) {
+				m.Fatalf("%v was repaired: %t", m.last, v.Hash() == before.Hash())
 			}
 		},
 		"connect": func(*rapid.T) {
@@ -202,7 +218,7 @@ func (m *model) check() {
 	synctest.Wait()
 	for _, c := range append(m.clients, m.link) {
 		if err := peek(c.reader, func() error { return c.err }); err != nil {
-			m.Fatalf("scope %q: %v", c.scope, err)
+			m.Fatalf("scope %q: %v", c.scope.services, err)
 		}
 		if c.run == nil {
 			continue
@@ -224,7 +240,10 @@ func (m *model) check() {
 			continue
 		}
 		if got := c.reader.at(); got != head {
-			m.Fatalf("scope %q is at %v, its server at %v", c.scope, got, head)
+			m.Fatalf("scope %q is at %v, its server at %v", c.scope.services, got, head)
+		}
+		if want := naive(c.at.hub.base, c.scope).Hash(); peek(c.reader, func() bool { return c.held.Hash() != want }) {
+			m.Fatalf("scope %q has something else than its server at %v", c.scope.services, head)
 		}
 	}
 }
@@ -268,7 +287,7 @@ func (m *model) converge() {
 	m.check()
 	for _, c := range append(m.clients, m.link) {
 		if got := c.reader.at(); got != m.last {
-			m.Fatalf("scope %q is at %v in the end, not %v", c.scope, got, m.last)
+			m.Fatalf("scope %q is at %v in the end, not %v", c.scope.services, got, m.last)
 		}
 	}
 }

@@ -183,7 +183,7 @@ func TestProjectionOfProjection(t *testing.T) {
 		v := w.view(view.Position{Epoch: 1, Revision: 1})
 		outer := w.scope()
 		inner := w.within(outer)
-		same(t, seed, fmt.Sprintf("by way of %q and at once %q", outer, inner),
+		same(t, seed, fmt.Sprintf("by way of %q and at once %q", outer.services, inner.services),
 			projectAnew(projectAnew(v, outer), inner), projectAnew(v, inner))
 	}
 }

@@ -44,6 +44,8 @@ func (f *feed) judge(token []byte, now *moment) (p place, proven bool, v verdict
 		return p, proven, ahead, ""
 	case p.scope != f.scope.tag():
 		return p, proven, begin, "the resume token is of another scope"
+	case p.codec != thisCodec():
+		return p, proven, begin, "the resume token was made by a server of another version"
 	case p.position.Epoch != at.Epoch:
 		return p, proven, begin, "the resume token is of an earlier history"
 	}
@@ -64,7 +66,12 @@ func (f *feed) judge(token []byte, now *moment) (p place, proven bool, v verdict
 
 func (p place) state() state { return state{p.position, p.hash} }
 
-// before reports whether a state has to be led to a moment.
+// before reports whether a state has to be led to a moment: to a later position,
+// or to what else is at the same one.
 func (s state) before(m *moment) bool {
-	return m != nil && (s.position.Compare(m.view.Position()) < 0 || s == state{})
+	if m == nil {
+		return false
+	}
+	c := s.position.Compare(m.view.Position())
+	return c < 0 || c == 0 && s.hash != m.view.Hash() || s == state{}
 }

@@ -13,7 +13,7 @@ import (
 
 // sealed returns a token of this cluster.
 func (b *bench) sealed(sealer *Sealer, at view.Position, scope Scope, v *view.View) []byte {
-	return sealer.seal(place{position: at, environment: environmentTag(production), scope: scope.tag(), hash: v.Hash()})
+	return sealer.seal(place{codec: thisCodec(), position: at, environment: environmentTag(production), scope: scope.tag(), hash: v.Hash()})
 }
 
 // first opens a stream, and returns what was said first.
@@ -81,7 +81,7 @@ func TestBehind(t *testing.T) {
 	setup(t, nil, func(b *bench) {
 		wait := func(token []byte, r *reader) *running {
 			run := b.follow(b.plane, watchRequest(token), r)
-			pass(4 * time.Second)
+			pass(b.server.options.Wait - time.Second)
 			select {
 			case <-run.done:
 				b.Fatalf("it did not wait: %v", run.err)
@@ -199,6 +199,44 @@ func TestLostHistory(t *testing.T) {
 	}
 }
 
+// TestWaitIsShorterThanPatience compares with the default of Hello in
+// follow.Timers, after which a follower gives a mute stream up.
+func TestWaitIsShorterThanPatience(t *testing.T) {
+	t.Parallel()
+	const hello = 5 * time.Second
+	if o := DefaultOptions(); 2*o.Wait >= hello { // before and after a dispute
+		t.Errorf("it waits for %v, and followers for %v", o.Wait, hello)
+	}
+}
+
+// TestDisputeGoesOn says that lost history is looked into though the caller who
+// proved it has given up.
+func TestDisputeGoesOn(t *testing.T) {
+	t.Parallel()
+	begun, found := false, false
+	setup(t, func(c *Config) {
+		c.LostHistory = func(ctx context.Context, _ string, _ view.Position, _ bool) error {
+			begun = true
+			at, bounded := ctx.Deadline()
+			select {
+			case <-ctx.Done():
+			case <-time.After(4 * time.Second):
+				found = bounded && time.Until(at) == disputeTimeout-4*time.Second
+			}
+			return ctx.Err()
+		}
+	}, func(b *bench) {
+		b.publish()
+		token := b.sealed(NewSealer(clusterKey), view.Position{Epoch: 1, Revision: 9}, newScope(nil, true), view.Empty())
+		run := b.follow(b.plane, watchRequest(token), b.reader())
+		pass(b.server.options.Wait + time.Second)
+		run.stop()
+		if !begun || !found {
+			b.Error("it was aborted, or is not bounded")
+		}
+	})
+}
+
 func TestFetch(t *testing.T) {
 	t.Parallel()
 	setup(t, nil, func(b *bench) {
@@ -266,17 +304,17 @@ func TestScopesAreDropped(t *testing.T) {
 		}
 		sdk := b.keys.add(servingv1.Role_ROLE_SDK)
 		for i := range maxScopes + 10 { // each once: the oldest makes room
-			feed, err := b.hub.acquire(newScope([]string{serviceName(i)}, false))
+			feed, err := b.hub.acquire(newScope([]string{serviceName(i)}, false), holder{})
 			if err != nil {
 				b.Fatal(err)
 			}
-			b.hub.release(feed)
+			b.hub.release(feed, holder{})
 		}
 		if got := b.hub.Scopes(); got > maxScopes {
 			b.Errorf("%d scopes", got)
 		}
 		for i := range maxScopes {
-			if _, err := b.hub.acquire(newScope([]string{serviceName(i)}, false)); err != nil {
+			if _, err := b.hub.acquire(newScope([]string{serviceName(i)}, false), holder{}); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
-	"strings"
 )
 
 // Scope is which part of an environment a follower gets. It never changes.
@@ -45,12 +44,4 @@ func (s Scope) has(service string) bool {
 	}
 	_, ok := slices.BinarySearch(s.services, service)
 	return ok
-}
-
-// String returns the scope for people.
-func (s Scope) String() string {
-	if s.whole() {
-		return "all services"
-	}
-	return strings.Join(s.services, ", ")
 }

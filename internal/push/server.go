@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,12 +28,18 @@ type Config struct {
 	Keyring *auth.Keyring
 	// Report is told each status that a follower reports. It may be nil.
 	Report func(ctx context.Context, environment string, p *auth.Principal, status *servingv1.Status) error
+	// Reported returns when an instance that follows an environment last reported
+	// its status, to whichever server, by this server's clock: the zero time if it
+	// never did. It is asked before a stream ends since no status came here, and by
+	// the stream, which can not wait for long. Nil is a server beside which there
+	// is no other one.
+	Reported func(ctx context.Context, environment string, p *auth.Principal, instance string) (time.Time, error)
 	// LostHistory is told that a follower was sent a position by us, as its token
 	// proves, which the hub did not get to in time, or of which the hub has other
 	// contents, as differs says: so the history that the hub has may have lost its
 	// end. It returns once that was looked into; if it was so, a later epoch is to be
-	// published soon. It is called by one stream of an environment at a time, and may
-	// be nil.
+	// published soon. It is called by one stream of an environment at a time, goes on
+	// when that is gone, and may be nil.
 	LostHistory func(ctx context.Context, environment string, at view.Position, differs bool) error
 	// Options are as DefaultOptions returns them, or otherwise.
 	Options Options
@@ -48,12 +55,14 @@ type Server struct {
 	environments func(ctx context.Context, name string) (*Hub, error)
 	keyring      *auth.Keyring
 	report       func(ctx context.Context, environment string, p *auth.Principal, status *servingv1.Status) error
+	reported     func(ctx context.Context, environment string, p *auth.Principal, instance string) (time.Time, error)
 	lost         func(ctx context.Context, environment string, at view.Position, differs bool) error
 	options      *Options
 	log          *slog.Logger
 	metrics      *metrics
 	admission    *admission
 	roll         *roll
+	keyFrames    keyFrames
 
 	drain    sync.Once
 	draining chan struct{} // closed by Drain
@@ -67,7 +76,7 @@ var _ servingv1connect.ConfigServiceHandler = (*Server)(nil)
 func NewServer(c Config) *Server {
 	r := newRoll(c.Options.MaxPolls)
 	return &Server{
-		environments: c.Environments, keyring: c.Keyring, report: c.Report, lost: c.LostHistory,
+		environments: c.Environments, keyring: c.Keyring, report: c.Report, reported: c.Reported, lost: c.LostHistory,
 		options: &c.Options, log: c.Log, metrics: newMetrics(c.Registry, r.open),
 		admission: newAdmission(&c.Options), roll: r, draining: make(chan struct{}),
 	}
@@ -135,27 +144,36 @@ func (s *Server) Fetch(ctx context.Context, r *servingv1.FetchRequest) (*serving
 // first heartbeat.
 func (s *Server) serve(ctx context.Context, r *servingv1.WatchRequest, out sink, id string) error {
 	if !s.begin() {
-		s.metrics.refused.WithLabelValues("stopping").Inc()
+		s.metrics.refuses(causeStopping)
 		return stopping()
 	}
 	defer s.calls.Done()
-	if !s.admission.enter(time.Now()) {
-		s.metrics.refused.WithLabelValues("overloaded").Inc()
-		return overloaded()
+	p, _ := auth.FromContext(ctx)
+	if err := s.admission.enter(time.Now(), p); err != nil {
+		return s.refused(err)
 	}
-	defer s.admission.leave()
+	defer s.admission.leave(p)
 	v, err := s.visit(ctx, r, id)
 	if err != nil {
-		s.metrics.refused.WithLabelValues("declined").Inc()
-		return err
+		return s.refused(err)
 	}
-	defer v.feed.hub.release(v.feed)
+	defer v.feed.hub.release(v.feed, v.holder)
 	if id != "" {
 		s.roll.add(v.follower)
 		defer s.roll.remove(v.follower)
 	}
 	st := &stream{follower: v.follower, server: s, source: v.feed, sink: out, scope: v.feed.scope, once: id == ""}
 	return st.run(ctx, v.origin)
+}
+
+// refused counts a call that was not begun, and returns what its caller is told.
+func (s *Server) refused(err error) error {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		s.metrics.refuses(r.cause)
+		return r.error
+	}
+	s.metrics.refuses(causeDeclined)
+	return err
 }
 
 // answer takes the frames of a Fetch.
@@ -198,5 +216,5 @@ func (s *Server) ReportStatus(ctx context.Context, r *servingv1.ReportStatusRequ
 			return nil, err
 		}
 	}
-	return &servingv1.ReportStatusResponse{StreamKnown: f != nil && r.GetStreamId() != ""}, nil
+	return &servingv1.ReportStatusResponse{}, nil
 }

@@ -1,10 +1,6 @@
 package push
 
-import (
-	"time"
-
-	"github.com/strata-exp/strata/sdk/go/view"
-)
+import "time"
 
 // source is what a stream follows. A feed is one.
 type source interface {
@@ -15,8 +11,8 @@ type source interface {
 	now() *moment
 	// over reports that there will be nothing more.
 	over() bool
-	// lead returns the frames that lead to a moment.
-	lead(from view.Position, to *moment) *update
+	// lead returns the frames that lead from a state to a moment.
+	lead(from state, to *moment) *update
 	// stale is for how long nobody has confirmed that now is the newest.
 	stale() time.Duration
 }

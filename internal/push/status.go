@@ -3,11 +3,14 @@ package push
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/internal/auth"
@@ -16,6 +19,8 @@ import (
 const (
 	// maxCounts is how many Followers a status may have.
 	maxCounts = 1000
+	// maxFollowersBytes is how large they may be together.
+	maxFollowersBytes = 1 << 20
 	// pollExpiry is for how long a follower that fetches counts after it reported
 	// its status.
 	pollExpiry = 5 * time.Minute
@@ -29,6 +34,7 @@ type follower struct {
 	asked       []string // the services that it asked for
 	services    []string // those that it gets; empty is all
 	client      string
+	instance    string
 	last        atomic.Pointer[report]
 }
 
@@ -181,12 +187,32 @@ func (t tally) sorted() []*servingv1.Followers {
 			slices.Compare(a.GetServices(), b.GetServices()), cmp.Compare(a.GetRevision(), b.GetRevision()),
 			cmp.Compare(a.GetState(), b.GetState()))
 	})
-	if len(all) <= maxCounts {
+	most, size := 0, followerBytes(&servingv1.Followers{Count: math.MaxInt32}) // of the rest
+	for most < len(all) && size+followerBytes(all[most]) <= maxFollowersBytes {
+		size += followerBytes(all[most])
+		most++
+	}
+	if most == len(all) && most <= maxCounts {
 		return all
 	}
+	most = min(most, maxCounts-1)
 	rest := &servingv1.Followers{}
-	for _, f := range all[maxCounts-1:] {
+	for _, f := range all[most:] {
 		rest.Count += f.GetCount()
 	}
-	return append(all[:maxCounts-1], rest)
+	return append(all[:most], rest)
+}
+
+// followersBytes is about how large they are on their way.
+func followersBytes(all []*servingv1.Followers) int {
+	size := 0
+	for _, f := range all {
+		size += followerBytes(f)
+	}
+	return size
+}
+
+func followerBytes(f *servingv1.Followers) int {
+	const around = 8 // of what stands around it
+	return proto.Size(f) + around
 }

@@ -98,6 +98,34 @@ func TestCountsAreBounded(t *testing.T) {
 	}
 }
 
+func TestCountsAreBoundedInAll(t *testing.T) {
+	t.Parallel()
+	services := make([]string, 100)
+	for i := range services {
+		services[i] = text(200)
+	}
+	counts := tally{}
+	for i := range int64(200) {
+		counts.add(&servingv1.Followers{Revision: i, Services: services, Count: 1})
+	}
+	all := counts.sorted()
+	sum := int32(0)
+	for _, f := range all {
+		sum += f.GetCount()
+	}
+	if size := followersBytes(all); sum != 200 || size > maxFollowersBytes || size < maxFollowersBytes*9/10 {
+		t.Errorf("%d counts of %d, in %d bytes", len(all), sum, size)
+	}
+	status := &servingv1.ReportStatusRequest{Status: &servingv1.Status{Instance: "x", Followers: all}}
+	if err := checkReport(status); err != nil {
+		t.Error(err)
+	}
+	status.Status.Followers = append(status.Status.Followers, &servingv1.Followers{Services: services})
+	if checkReport(status) == nil {
+		t.Error("more than there may be was taken")
+	}
+}
+
 func TestPollsAreBounded(t *testing.T) {
 	t.Parallel()
 	r, p, now := newRoll(10), &auth.Principal{AccessKey: "k"}, time.Now()
@@ -166,6 +194,9 @@ func checkedRequests() []proto.Message {
 		})
 		report(func(r *servingv1.ReportStatusRequest) {
 			r.Status.Followers = []*servingv1.Followers{{Client: text(n)}, {Services: services}}
+		})
+		report(func(r *servingv1.ReportStatusRequest) {
+			r.Status.Followers = []*servingv1.Followers{{Services: []string{"a", text(n)}}}
 		})
 	}
 	return append(all, &servingv1.ReportStatusRequest{})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 	"time"
 
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
@@ -35,6 +34,7 @@ type stream struct {
 	keys      int64           // the version that was sent
 	spoke     time.Time       // when the last frame was sent
 	sent      state           // what the follower has been sent whole
+	renewed   time.Time       // until when the lease goes on though no status came here
 	heartbeat time.Duration
 }
 
@@ -52,10 +52,10 @@ func (s *stream) run(ctx context.Context, start origin) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if reason := s.over(keys); reason != 0 {
+		if reason := s.over(ctx, keys); reason != 0 {
 			return s.leave(reason)
 		}
-		if err := s.turn(now, first, start.reason); err != nil {
+		if err := s.turn(ctx, now, first, start.reason); err != nil {
 			return ended(err)
 		}
 		if s.once {
@@ -86,10 +86,10 @@ func ended(err error) error {
 }
 
 // turn sends what there is to be sent at one moment.
-func (s *stream) turn(now *moment, first bool, reason string) error {
+func (s *stream) turn(ctx context.Context, now *moment, first bool, reason string) error {
 	var lead *update
 	if s.sent.before(now) {
-		lead = s.source.lead(s.sent.position, now)
+		lead = s.source.lead(s.sent, now)
 		if len(lead.frames) == 0 {
 			return errors.New("an update could not be made") // it failed for another stream
 		}
@@ -103,7 +103,7 @@ func (s *stream) turn(now *moment, first bool, reason string) error {
 		return err
 	}
 	if lead != nil {
-		if err := s.update(lead); err != nil {
+		if err := s.update(ctx, lead); err != nil {
 			return err
 		}
 		s.server.metrics.sent(lead, now, first)
@@ -117,7 +117,7 @@ func (s *stream) turn(now *moment, first bool, reason string) error {
 
 // over returns why the stream has to end, 0 if it has not to. keys is the channel
 // of the keyring's next change.
-func (s *stream) over(keys <-chan struct{}) servingv1.Goodbye_Reason {
+func (s *stream) over(ctx context.Context, keys <-chan struct{}) servingv1.Goodbye_Reason {
 	now := time.Now()
 	reason := s.server.halted()
 	switch {
@@ -131,8 +131,8 @@ func (s *stream) over(keys <-chan struct{}) servingv1.Goodbye_Reason {
 		}
 		s.looked = keys
 	}
-	switch end := leaseEnd(s.follower, s.heartbeat); {
-	case !end.IsZero() && !now.Before(end):
+	switch {
+	case s.abandoned(ctx, now):
 		return servingv1.Goodbye_REASON_LEASE
 	case !now.Before(s.end):
 		return servingv1.Goodbye_REASON_MAX_AGE
@@ -160,7 +160,7 @@ func (s *stream) authorize(now time.Time) servingv1.Goodbye_Reason {
 // next returns when there is something to do though nothing happens.
 func (s *stream) next() time.Time {
 	next := s.spoke.Add(s.heartbeat)
-	for _, at := range []time.Time{s.end, s.expires, leaseEnd(s.follower, s.heartbeat)} {
+	for _, at := range []time.Time{s.end, s.expires, s.lease()} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}
@@ -188,10 +188,10 @@ func (s *stream) hello(lead *update, reason string) error {
 
 // update sends all parts of an update, unless the follower loses what allows it
 // on the way: a slow one may need long.
-func (s *stream) update(u *update) error {
+func (s *stream) update(ctx context.Context, u *update) error {
 	for i, frame := range u.frames {
 		if i > 0 {
-			if reason := s.over(s.server.keyring.Changed()); reason != 0 {
+			if reason := s.over(ctx, s.server.keyring.Changed()); reason != 0 {
 				if err := s.leave(reason); err != nil {
 					return err
 				}
@@ -224,21 +224,7 @@ func (s *stream) sendKeys() error {
 		return nil
 	}
 	s.keys = version
-	return s.send(&servingv1.WatchResponse{Frame: &servingv1.WatchResponse_AccessKeys{AccessKeys: &servingv1.AccessKeys{
-		Version: version, Keys: followers(keys, s.environment),
-	}}})
-}
-
-// followers returns the keys that may follow an environment.
-func followers(keys []*servingv1.PublicKey, environment string) []*servingv1.PublicKey {
-	var found []*servingv1.PublicKey
-	for _, key := range keys {
-		here := len(key.GetEnvironments()) == 0 || slices.Contains(key.GetEnvironments(), environment)
-		if here && (key.GetRole() == servingv1.Role_ROLE_PLANE || key.GetRole() == servingv1.Role_ROLE_SDK) {
-			found = append(found, key)
-		}
-	}
-	return found
+	return s.send(s.server.keyFrames.frame(version, keys, s.environment))
 }
 
 func (s *stream) leave(reason servingv1.Goodbye_Reason) error {

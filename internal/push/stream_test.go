@@ -168,32 +168,59 @@ func TestLease(t *testing.T) {
 		r := b.reader()
 		run := b.follow(b.plane, watchRequest(nil), r)
 		pass(5 * time.Minute) // no lease before a status has come
-		report := func(ctx context.Context, id string) bool {
-			answer, err := b.server.ReportStatus(ctx, &servingv1.ReportStatusRequest{
+		report := func(key, id string) {
+			_, err := b.server.ReportStatus(b.keys.context(b.Context(), key), &servingv1.ReportStatusRequest{
 				Environment: production, StreamId: id, Status: &servingv1.Status{Instance: "test", State: servingv1.PlaneState_PLANE_STATE_SYNCED},
 			})
 			if err != nil {
 				b.Fatal(err)
 			}
-			return answer.GetStreamKnown()
 		}
-		ctx := b.keys.context(b.Context(), b.plane)
 		for range 5 {
-			if !report(ctx, "stream") {
-				b.Fatal("the stream is not known")
-			}
+			report(b.plane, "stream")
 			pass(44 * time.Second)
 		}
-		if report(ctx, "another") || report(b.keys.context(b.Context(), b.keys.add(servingv1.Role_ROLE_SDK)), "stream") {
-			b.Error("a stream of others is known")
-		}
+		report(b.plane, "another")
+		report(b.keys.add(servingv1.Role_ROLE_SDK), "stream") // which is not of that key
 		if r.left() {
 			b.Fatal("it ended before its time")
 		}
 		pass(time.Second)
 		b.goodbye(run, r, servingv1.Goodbye_REASON_LEASE)
-		if report(ctx, "stream") {
-			b.Error("a stream that has ended is known")
+		report(b.plane, "stream") // which has ended
+	})
+}
+
+// TestKeysOfOneEnvironment says that a plane is told nothing of others, and that
+// a frame is made once.
+func TestKeysOfOneEnvironment(t *testing.T) {
+	t.Parallel()
+	setup(t, nil, func(b *bench) {
+		for _, environments := range [][]string{nil, {"secret", production}, {"secret"}} {
+			b.keys.add(servingv1.Role_ROLE_SDK)
+			b.keys.list[len(b.keys.list)-1].Environments = environments
+		}
+		b.keys.set()
+		b.publish()
+		r, other := b.reader(), b.reader()
+		b.follow(b.plane, watchRequest(nil), r)
+		b.follow(b.plane, watchRequest(nil), other)
+		b.head(r)
+		for _, key := range r.keys.GetKeys() {
+			if !slices.Equal(key.GetEnvironments(), []string{production}) {
+				b.Errorf("a plane was told of %v", key.GetEnvironments())
+			}
+		}
+		if got := len(r.keys.GetKeys()); got != 3 || r.keys != other.keys {
+			b.Errorf("%d keys, one frame: %t", got, r.keys == other.keys)
+		}
+		if _, keys := b.keys.ring.Keys(); !slices.ContainsFunc(keys, func(key *servingv1.PublicKey) bool { return len(key.GetEnvironments()) == 2 }) {
+			b.Error("the keyring was changed")
+		}
+		b.keys.add(servingv1.Role_ROLE_SDK)
+		synctest.Wait()
+		if got := len(r.keys.GetKeys()); got != 4 {
+			b.Errorf("%d keys after another one", got)
 		}
 	})
 }
@@ -407,7 +434,7 @@ func TestPublishWhileSubscribing(t *testing.T) {
 	t.Parallel()
 	setup(t, nil, func(b *bench) {
 		b.publish()
-		feed, err := b.hub.acquire(newScope(nil, true))
+		feed, err := b.hub.acquire(newScope(nil, true), holder{})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	tokenVersion = 1
-	tokenBytes   = 1 + 8 + 8 + tagBytes + tagBytes + sha256.Size
+	tokenVersion = 2
+	tokenBytes   = 1 + codecBytes + 8 + 8 + tagBytes + tagBytes + sha256.Size
 	tagBytes     = 8
 	macBytes     = 16
 )
@@ -29,6 +29,7 @@ func (s Scope) tag() tag { return tag(s.id[:tagBytes]) }
 
 // place is what a resume token says: what its holder was sent whole.
 type place struct {
+	codec       codec // of who sent it
 	position    view.Position
 	environment tag
 	scope       tag
@@ -52,6 +53,7 @@ func NewSealer(key []byte) *Sealer {
 func (s *Sealer) seal(p place) []byte {
 	b := make([]byte, 0, tokenBytes+macBytes)
 	b = append(b, tokenVersion)
+	b = append(b, p.codec[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(p.position.Epoch))
 	b = binary.BigEndian.AppendUint64(b, uint64(p.position.Revision))
 	b = append(b, p.environment[:]...)
@@ -71,6 +73,7 @@ func (s *Sealer) open(token []byte) (p place, proven, ok bool) {
 	body, mac := token[:tokenBytes], token[tokenBytes:]
 	proven = len(s.key) > 0 && len(mac) > 0 && hmac.Equal(mac, s.mac(body))
 	rest := body[1:]
+	rest = rest[copy(p.codec[:], rest):]
 	p.position.Epoch = int64(binary.BigEndian.Uint64(rest))
 	p.position.Revision = int64(binary.BigEndian.Uint64(rest[8:]))
 	rest = rest[16:]

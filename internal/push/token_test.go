@@ -59,7 +59,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(NewSealer(nil).seal(place{position: view.Position{Epoch: 3, Revision: 4}}))
 	hub := NewHub("prod", sealer)
 	hub.Publish(view.Empty().With(view.Position{Epoch: 1, Revision: 1}, nil, nil))
-	feed, err := hub.acquire(newScope(nil, true))
+	feed, err := hub.acquire(newScope(nil, true), holder{})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 // visit is a call that may follow, and where it begins.
 type visit struct {
 	follower *follower
-	feed     *feed // to be released
+	feed     *feed // to be released by holder
+	holder   holder
 	origin   origin
 }
 
@@ -30,22 +31,36 @@ func (s *Server) visit(ctx context.Context, r *servingv1.WatchRequest, id string
 	if err != nil {
 		return nil, err
 	}
-	feed, err := hub.acquire(scope)
+	by, err := s.holder(p, hub, scope)
+	if err != nil {
+		return nil, err
+	}
+	feed, err := hub.acquire(scope, by)
 	if err != nil {
 		return nil, err
 	}
 	origin, err := s.place(ctx, feed, r.GetResumeToken())
 	if err != nil {
-		hub.release(feed)
+		hub.release(feed, by)
 		return nil, err
 	}
 	return &visit{
 		follower: &follower{
 			id: id, principal: p, environment: hub.Environment(),
-			asked: r.GetServices(), services: scope.services, client: r.GetClient(),
+			asked: r.GetServices(), services: scope.services, client: r.GetClient(), instance: r.GetInstance(),
 		},
-		feed: feed, origin: origin,
+		feed: feed, holder: by, origin: origin,
 	}, nil
+}
+
+// holder returns who is charged for a scope: nobody, if it is all that the access
+// key may have.
+func (s *Server) holder(p *auth.Principal, hub *Hub, scope Scope) (holder, error) {
+	all, err := grant(p, hub.Environment(), nil)
+	if err != nil || all.id == scope.id {
+		return holder{}, err
+	}
+	return holder{p.AccessKey, s.options.MaxScopesPerKey}, nil
 }
 
 // begin counts a call, unless the server stops.
@@ -138,20 +153,28 @@ func lag(p place, now *moment) string {
 // anew is the origin of one who is sent everything, unless too many are.
 func (s *Server) anew(reason string) (origin, error) {
 	if !s.admission.anew(time.Now()) {
-		return origin{}, overloaded()
+		return origin{}, refuse(causeOverloaded, crowd)
 	}
 	return origin{reason: reason}, nil
 }
 
+// disputeTimeout bounds how long it may take to look into lost history.
+const disputeTimeout = 10 * time.Second
+
 // dispute has it looked into that a caller has what this server can not have sent,
-// one caller at a time: what the one before found may settle it.
+// one caller at a time: what the one before found may settle it. A caller that
+// gives up does not end that, as the next one would begin it anew.
 func (s *Server) dispute(ctx context.Context, f *feed, token []byte) error {
 	select {
 	case f.hub.lost <- struct{}{}:
 		defer func() { <-f.hub.lost }()
+	case <-s.draining:
+		return stopping()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disputeTimeout)
+	defer cancel()
 	p, _, verdict, _ := f.judge(token, f.now())
 	if verdict != ahead && verdict != forked {
 		return nil

@@ -6,12 +6,17 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 )
 
-// requestTimeout bounds how long the request of a stream may take to arrive.
-const requestTimeout = 10 * time.Second
+const (
+	// requestTimeout bounds how long the request of a stream may take to arrive.
+	requestTimeout = 10 * time.Second
+	// slowest is how many bytes a second a follower has to read at least.
+	slowest = 64 << 10
+)
 
 type controllerKey struct{}
 
@@ -51,11 +56,14 @@ func newWriter(ctx context.Context, out *connect.ServerStream[servingv1.WatchRes
 // Send implements sink. A reader that does not take the frame in time loses its
 // connection over HTTP/1.1, and its stream over HTTP/2.
 func (w *writer) Send(frame *servingv1.WatchResponse) error {
-	w.deadline(time.Now().Add(w.timeout))
+	w.deadline(time.Now().Add(w.timeout + reading(proto.Size(frame))))
 	err := w.out.Send(frame)
 	w.deadline(time.Time{}) // over HTTP/2 it would end the stream though nothing is sent
 	return err
 }
+
+// reading returns how long the slowest reader needs for some bytes.
+func reading(size int) time.Duration { return time.Duration(size) * time.Second / slowest }
 
 // close bounds what is sent after the last frame.
 func (w *writer) close() { w.deadline(time.Now().Add(w.timeout)) }

@@ -323,6 +323,22 @@ func TestBootstrap(t *testing.T) {
 	}
 }
 
+// TestBootstrapAgainAndAgain forces keys of one name, whose secrets are lost each
+// time.
+func TestBootstrapAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	pool := dbtest.Open(t)
+	for range 4 {
+		if _, err := access.Bootstrap(t.Context(), pool, request(t, "me", roleAdmin), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var inUse int
+	if err := pool.QueryRow(t.Context(), "SELECT count(*) FROM access_key WHERE revoked_at IS NULL").Scan(&inUse); err != nil || inUse != 2 {
+		t.Errorf("%d keys are in use, %v", inUse, err)
+	}
+}
+
 // TestBootstrapAtOnce makes the first key many times at once.
 func TestBootstrapAtOnce(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,8 @@ var ErrHasAdmin = errors.New("there is a key already that may make others: use t
 
 // Bootstrap makes a key that may do everything, without a key, for whoever can
 // reach the database. Unless forced, it fails with ErrHasAdmin if there is one
-// that can be used. The role and the environments of the request do not count.
+// that can be used; if forced, of the keys of its name the newest alone stays in
+// use beside it. The role and the environments of the request do not count.
 func Bootstrap(ctx context.Context, pool *pgxpool.Pool, r Request, force bool) (*adminv1.AccessKey, error) {
 	r.Role, r.Environments = servingv1.Role_ROLE_ADMIN, nil
 	if err := r.check(); err != nil {
@@ -36,6 +37,11 @@ func Bootstrap(ctx context.Context, pool *pgxpool.Pool, r Request, force bool) (
 		}
 		if usable > 0 && !force {
 			return ErrHasAdmin
+		}
+		if force { // its secret is lost, and so may be those of others of the name
+			if err := q.RevokeOldKeysOfName(ctx, dbsqlc.RevokeOldKeysOfNameParams{Name: r.Name, Now: now}); err != nil {
+				return err
+			}
 		}
 		made, err = create(ctx, q, r)
 		return err

@@ -13,6 +13,8 @@ const (
 	// keepNonces is how long nonces are kept beyond their time: a process whose
 	// clock is behind still takes their signatures.
 	keepNonces = 10 * time.Minute
+	// nonceTime is how long a call may wait for the database to know its nonce.
+	nonceTime = 3 * time.Second
 	// cleanRows is how many nonces one statement removes.
 	cleanRows = 5000
 )
@@ -25,12 +27,14 @@ const (
 // call changes, and waits for that, has the nonce on the disk before it. If the
 // nonce is lost when the machine fails, so is the change, and the call that is
 // sent again is carried out for the first time.
-func (s *Store) Use(ctx context.Context, accessKey, nonce string, expires time.Time) (fresh bool, err error) {
+func (s *Store) Use(caller context.Context, accessKey, nonce string, expires time.Time) (fresh bool, err error) {
+	ctx, cancel := context.WithTimeout(caller, nonceTime)
+	defer cancel()
 	rows, err := relaxed.Exec(ctx, s.pool, func(q *dbsqlc.Queries) error {
 		_, err := q.InsertNonce(ctx, dbsqlc.InsertNonceParams{AccessKey: accessKey, Nonce: nonce, ExpiresAt: expires})
 		return err
 	})
-	return rows == 1 && err == nil, fault.Of(ctx, err)
+	return rows == 1 && err == nil, fault.Of(caller, err)
 }
 
 // cleanNonces removes nonces whose signatures nobody takes any more.

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -50,13 +51,14 @@ func (u *used) take() map[time.Time][]string {
 // flush writes which keys were used. What can not be written is kept for the next
 // time.
 func (s *Store) flush(ctx context.Context) error {
+	var errs []error
 	for hour, keys := range s.used.take() {
 		if err := s.queries().MarkKeysUsed(ctx, dbsqlc.MarkKeysUsedParams{UsedAt: hour, AccessKeys: keys}); err != nil {
 			s.used.giveBack(hour, keys)
-			return err
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (u *used) giveBack(hour time.Time, keys []string) {

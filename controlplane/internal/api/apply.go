@@ -10,6 +10,7 @@ import (
 
 	"github.com/strata-exp/strata/controlplane/internal/revision"
 	"github.com/strata-exp/strata/controlplane/internal/state"
+	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	"github.com/strata-exp/strata/internal/rpc"
 )
 
@@ -95,6 +96,9 @@ func requestOf(ctx context.Context, r writeRequest) (revision.Request, error) {
 	}
 	if planned, ok := r.(interface{ GetExpectedChecksum() string }); ok {
 		request.Checksum = planned.GetExpectedChecksum()
+	}
+	if many, ok := r.(interface{ GetChanges() []*adminv1.Change }); ok {
+		request.Size = len(many.GetChanges())
 	}
 	if request.IdempotencyKey == "" {
 		return request, nil

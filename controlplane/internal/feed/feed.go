@@ -23,9 +23,9 @@ type Store interface {
 	Follow(ctx context.Context, environment string, has *state.State) (*state.State, error)
 	// Head returns the newest state.
 	Head(ctx context.Context, environment string) (*state.State, error)
-	// Stale returns for how long nothing has confirmed that what Follow returns is
-	// the newest.
-	Stale() time.Duration
+	// Stale returns for how long nothing has confirmed that what Follow returns of
+	// an environment is the newest.
+	Stale(environment string) time.Duration
 }
 
 // confirmEvery is how often hubs are told how old what they have may be.
@@ -110,7 +110,7 @@ func (f *Feed) Run(ctx context.Context) error {
 				defer cancel()
 				f.follow(ctx, b)
 			})
-			following.Go(func() { f.confirm(ctx, b.hub) })
+			following.Go(func() { f.confirm(ctx, b) })
 		}
 	}
 }
@@ -122,13 +122,14 @@ func (f *Feed) follow(ctx context.Context, b begun) {
 	var has *state.State
 	for {
 		next, err := f.store.Follow(ctx, b.environment, has)
+		var v *view.View
 		if err == nil {
-			seen, err = advance(seen, has, next)
+			v, err = advance(seen, has, next)
 		}
 		switch {
 		case err == nil:
-			has = next
-			b.hub.Publish(seen)
+			has, seen = next, v
+			b.hub.Publish(v)
 		case ctx.Err() != nil:
 			return
 		case isGone(err):
@@ -145,11 +146,11 @@ func (f *Feed) follow(ctx context.Context, b begun) {
 }
 
 // confirm tells a hub how old what it has may be.
-func (f *Feed) confirm(ctx context.Context, hub *push.Hub) {
+func (f *Feed) confirm(ctx context.Context, b begun) {
 	tick := time.NewTicker(confirmEvery)
 	defer tick.Stop()
 	for {
-		hub.Confirm(f.store.Stale())
+		b.hub.Confirm(f.store.Stale(b.environment))
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

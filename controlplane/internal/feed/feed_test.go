@@ -142,7 +142,7 @@ func (s *store) Head(_ context.Context, environment string) (*state.State, error
 	return s.head, nil
 }
 
-func (s *store) Stale() time.Duration { return 0 }
+func (s *store) Stale(string) time.Duration { return 0 }
 
 func TestFeed(t *testing.T) {
 	t.Parallel()

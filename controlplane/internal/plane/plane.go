@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/protobuf/proto"
@@ -71,6 +72,20 @@ func (s *Store) Report(ctx context.Context, environment, accessKey string, statu
 	}
 	s.nudge(environment)
 	return nil
+}
+
+// Reported returns when a follower that signs with an access key last reported, at
+// whichever control plane; the zero time if it never has.
+func (s *Store) Reported(ctx context.Context, environment, accessKey, instance string) (time.Time, error) {
+	row, err := dbsqlc.New(s.pool).GetReportTime(ctx, dbsqlc.GetReportTimeParams{
+		Environment: environment, Instance: instance, AccessKey: accessKey,
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, nil
+	} else if err != nil {
+		return time.Time{}, fault.Of(ctx, err)
+	}
+	return time.Now().Add(row.ReportedAt.Sub(row.Now)), nil // by this machine's clock
 }
 
 // deletedMeanwhile reports whether a report failed because its environment was

@@ -20,8 +20,11 @@ const (
 	attempts = 3
 	// groupSize is how many requests one transaction carries out.
 	groupSize = 64
-	// groupTime bounds that. It goes on when the client of one request has gone.
-	groupTime = 30 * time.Second
+	// groupTime bounds that, with changeTime for each change: a database that has
+	// fallen silent would never say so. It goes on when the client of one request has
+	// gone.
+	groupTime  = 5 * time.Second
+	changeTime = time.Millisecond
 )
 
 // Apply makes a revision, or only its plan. Requests that wait for each other
@@ -121,8 +124,7 @@ func (s *Store) carryOut(ctx context.Context, r *Request) answer {
 	case lane.turn <- struct{}{}:
 		defer func() { <-lane.turn }()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), groupTime)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	for {
 		select {
 		case a := <-w.done:
@@ -133,8 +135,15 @@ func (s *Store) carryOut(ctx context.Context, r *Request) answer {
 	}
 }
 
-// group carries out requests of one environment and answers them.
-func (s *Store) group(ctx context.Context, requests []*waiting) {
+// group carries out requests of one environment and answers them. Its context has
+// no end of its own.
+func (s *Store) group(endless context.Context, requests []*waiting) {
+	limit := groupTime
+	for _, w := range requests {
+		limit += time.Duration(w.request.Size) * changeTime
+	}
+	ctx, cancel := context.WithTimeout(endless, limit)
+	defer cancel()
 	for attempt := 1; ; attempt++ {
 		answers, err := s.commit(ctx, requests)
 		switch {
@@ -153,12 +162,12 @@ func (s *Store) group(ctx context.Context, requests []*waiting) {
 		case len(requests) > 1 && !fault.Unreachable(err):
 			// One of them broke the transaction of all.
 			for _, w := range requests {
-				s.group(ctx, []*waiting{w})
+				s.group(endless, []*waiting{w})
 			}
 			return
 		}
 		for _, w := range requests {
-			w.done <- answer{err: failure(ctx, err)}
+			w.done <- answer{err: failure(endless, err)}
 		}
 		return
 	}

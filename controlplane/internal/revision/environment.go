@@ -61,7 +61,13 @@ func (s *Store) createEnvironment(ctx context.Context, e *adminv1.Environment, v
 		Message: "Create environment " + e.GetName(), Origin: int16(adminv1.RevisionOrigin_REVISION_ORIGIN_CREATE), Plan: []byte{},
 	}
 	first.Hash = chain(first)
-	err = q.InsertHead(ctx, dbsqlc.InsertHeadParams{EnvID: envID, Revision: 1, Checksum: first.Checksum, Hash: first.Hash, UpdatedAt: now})
+	epoch, err := q.NextEpoch(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = q.InsertHead(ctx, dbsqlc.InsertHeadParams{
+		EnvID: envID, Revision: 1, Checksum: first.Checksum, Hash: first.Hash, UpdatedAt: now, Epoch: epoch,
+	})
 	if err != nil {
 		return nil, err
 	}

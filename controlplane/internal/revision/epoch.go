@@ -1,9 +1,9 @@
 package revision
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,9 +22,26 @@ func (s *Store) renew(ctx context.Context, envID int64) error {
 	if known == nil {
 		return nil
 	}
-	return s.beginEpoch(ctx, envID, known.Version(), func(head dbsqlc.EnvironmentHead) bool {
-		return isLater(known, head) || known.Version().Epoch == head.Epoch && known.Revision() == head.Revision && !agrees(known, head)
+	return s.beginEpoch(ctx, envID, known.Version(), func(q *dbsqlc.Queries, head dbsqlc.EnvironmentHead) (bool, error) {
+		if isLater(known, head) {
+			return true, nil
+		}
+		return rewritten(ctx, q, known, head)
 	})
+}
+
+// rewritten reports whether the history of a head does not have a state in it
+// that is known to have been of the same epoch.
+func rewritten(ctx context.Context, q *dbsqlc.Queries, known *state.State, head dbsqlc.EnvironmentHead) (bool, error) {
+	if known.Version().Epoch != head.Epoch {
+		return false, nil
+	}
+	row, err := q.GetRevision(ctx, dbsqlc.GetRevisionParams{EnvID: head.EnvID, Revision: known.Revision()})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return true, nil
+	}
+	checksum := known.Checksum()
+	return !bytes.Equal(row.Checksum, checksum[:]), err
 }
 
 // BeginEpoch begins a new epoch of an environment if what somebody was sent
@@ -37,13 +54,15 @@ func (s *Store) BeginEpoch(ctx context.Context, environment string, seen state.V
 	if err != nil {
 		return failure(ctx, err)
 	}
-	err = s.beginEpoch(ctx, row.Environment.EnvID, seen, func(head dbsqlc.EnvironmentHead) bool {
-		return seen.Epoch > head.Epoch || seen.Epoch == head.Epoch && (differs || seen.Revision > head.Revision)
+	err = s.beginEpoch(ctx, row.Environment.EnvID, seen, func(_ *dbsqlc.Queries, head dbsqlc.EnvironmentHead) (bool, error) {
+		return seen.Epoch > head.Epoch || seen.Epoch == head.Epoch && (differs || seen.Revision > head.Revision), nil
 	})
 	return failure(ctx, err)
 }
 
-func (s *Store) beginEpoch(ctx context.Context, envID int64, seen state.Version, lost func(dbsqlc.EnvironmentHead) bool) error {
+func (s *Store) beginEpoch(
+	ctx context.Context, envID int64, seen state.Version, lost func(*dbsqlc.Queries, dbsqlc.EnvironmentHead) (bool, error),
+) error {
 	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{})
 	if err != nil {
 		return err
@@ -56,11 +75,12 @@ func (s *Store) beginEpoch(ctx context.Context, envID int64, seen state.Version,
 	} else if err != nil {
 		return err
 	}
-	if !lost(head) {
-		return nil
+	if yes, err := lost(q, head); err != nil || !yes {
+		return err
 	}
-	before := max(head.Epoch, seen.Epoch)
-	head.Epoch = max(before+1, time.Now().UnixMicro()) // the clock may be behind
+	if head.Epoch, err = q.NextEpoch(ctx, max(head.Epoch, seen.Epoch)); err != nil {
+		return err
+	}
 	if err := q.MoveEpoch(ctx, dbsqlc.MoveEpochParams{EnvID: envID, Epoch: head.Epoch}); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package revision_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -186,5 +187,53 @@ func TestBeginEpoch(t *testing.T) {
 	}
 	if got := apply(t, s, field("b")).State.Version(); got.Revision != at.Revision+1 {
 		t.Errorf("revisions do not go on: %+v", got)
+	}
+}
+
+// TestRewrittenElsewhere has another process write before this one sees that
+// revisions were lost: what this one knew and what there is now are of the same
+// number, and must not be of the same epoch.
+func TestRewrittenElsewhere(t *testing.T) {
+	t.Parallel()
+	s, pool := open(t)
+	apply(t, s, field("a"))
+	apply(t, s, field("b"))
+	before := apply(t, s, field("c")).State
+	lose(t, pool, 2)
+	other := newStore(pool)
+	apply(t, other, field("x"))
+	apply(t, other, field("y"))
+	apply(t, other, field("z"))
+	after := head(t, s)
+	if after.Version().Epoch <= before.Version().Epoch {
+		t.Errorf("revision %d has two contents in one epoch", before.Revision())
+	}
+	if again := head(t, other); again.Version().Epoch != after.Version().Epoch || again.Checksum() != after.Checksum() {
+		t.Errorf("another process sees %+v, this one %+v", again.Version(), after.Version())
+	}
+}
+
+// TestBrokenEnvironment leaves the others alone.
+func TestBrokenEnvironment(t *testing.T) {
+	t.Parallel()
+	s, pool := open(t)
+	if _, err := s.CreateEnvironment(t.Context(), &adminv1.Environment{Name: "aaa"}, false, "test"); err != nil {
+		t.Fatal(err)
+	}
+	follower := running(t, pool)
+	first := follow(t, follower, nil)
+	if _, err := follower.Follow(t.Context(), "aaa", nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := pool.Exec(t.Context(), "UPDATE environment_head SET revision = 9, checksum = 'x' WHERE env_id = (SELECT env_id FROM environment WHERE name = 'aaa')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, field("a"))
+	if next := follow(t, follower, first); next.Revision() != 2 {
+		t.Errorf("got %+v", next.Version())
+	}
+	for follower.Stale(env) > 5*time.Second {
+		tick(t)
 	}
 }

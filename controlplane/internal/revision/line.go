@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,6 +31,9 @@ type line struct {
 	states  []*state.State // oldest first
 	changed chan struct{}  // closed at the next change
 	ended   bool
+	// looked is when the database was last seen to have nothing later, in
+	// nanoseconds since 1970.
+	looked atomic.Int64
 }
 
 // head returns the newest state, nil if none is known.
@@ -54,18 +59,15 @@ func (l *line) at(revision int64) *state.State {
 }
 
 // put makes a state the newest one, unless a later one is known. anew drops all
-// others first: they belong to a history that has ended.
+// earlier ones first: they belong to a history that has ended.
 func (l *line) put(s *state.State, anew bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if anew {
-		l.states = nil
+		l.states = slices.DeleteFunc(l.states, func(old *state.State) bool { return !later(old.Version(), s.Version()) })
 	}
-	if n := len(l.states); n > 0 {
-		newest := l.states[n-1].Version()
-		if newest.Epoch > s.Version().Epoch || newest.Epoch == s.Version().Epoch && newest.Revision >= s.Revision() {
-			return
-		}
+	if n := len(l.states); n > 0 && !later(s.Version(), l.states[n-1].Version()) {
+		return
 	}
 	if len(l.states) == recent {
 		l.states = append(l.states[:0], l.states[1:]...)
@@ -111,6 +113,7 @@ func (s *Store) follow(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.Envir
 	known := l.head()
 	switch {
 	case known == nil:
+		return s.reload(ctx, q, head, false)
 	case agrees(known, head):
 		return known, nil
 	case known.Version().Epoch < head.Epoch:
@@ -122,7 +125,14 @@ func (s *Store) follow(ctx context.Context, q *dbsqlc.Queries, head dbsqlc.Envir
 		return load(ctx, q, head)
 	case isLater(known, head), known.Revision() == head.Revision:
 		return nil, errLost
-	case head.Revision-known.Revision() <= mostChanges:
+	default:
+		if gone, err := rewritten(ctx, q, known, head); err != nil {
+			return nil, err
+		} else if gone {
+			return nil, errLost
+		}
+	}
+	if head.Revision-known.Revision() <= mostChanges {
 		rows, err := q.ListChanges(ctx, dbsqlc.ListChangesParams{EnvID: head.EnvID, After: known.Revision(), Until: head.Revision})
 		if err != nil {
 			return nil, err
@@ -162,8 +172,11 @@ func agrees(s *state.State, head dbsqlc.EnvironmentHead) bool {
 // isLater reports whether a state is of a later place in the histories of an
 // environment than a head.
 func isLater(s *state.State, head dbsqlc.EnvironmentHead) bool {
-	epoch := s.Version().Epoch
-	return epoch > head.Epoch || epoch == head.Epoch && s.Revision() > head.Revision
+	return later(s.Version(), versionOf(head))
+}
+
+func later(a, b state.Version) bool {
+	return a.Epoch > b.Epoch || a.Epoch == b.Epoch && a.Revision > b.Revision
 }
 
 // advance makes the changes that lead from a state to a head.

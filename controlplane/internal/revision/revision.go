@@ -31,6 +31,8 @@ type Request struct {
 	// which it is told from another one with the same key.
 	IdempotencyKey string
 	Body           [sha256.Size]byte
+	// Size is about how many changes there are, for as long as it may take.
+	Size int
 	// Origin is how the revision is made, where it is neither unspecified nor an
 	// apply, with where its contents are from.
 	Origin            adminv1.RevisionOrigin

@@ -3,6 +3,7 @@ package revision
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"time"
@@ -70,38 +71,45 @@ func jitter(d time.Duration) time.Duration {
 
 // poll brings the lines in memory up to date.
 func (s *Store) poll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	began := time.Now()
 	s.mu.Lock()
 	lines := maps.Clone(s.lines) // before the heads are read: an environment that is made meanwhile is not gone
 	s.mu.Unlock()
-	heads, err := s.queries().ListHeads(ctx)
+	heads, err := s.listHeads(ctx)
 	if err != nil {
 		return err
 	}
+	var errs []error // of one environment each, which keep nobody from following the others
 	for _, head := range heads {
 		l, ok := lines[head.EnvID]
 		if !ok {
 			continue // nobody here has asked for it
 		}
 		delete(lines, head.EnvID)
-		if known := l.head(); known != nil && agrees(known, head) {
-			continue
+		if known := l.head(); known == nil || !agrees(known, head) {
+			if err := s.pollOne(ctx, head.EnvID); err != nil {
+				errs = append(errs, fmt.Errorf("environment %d: %w", head.EnvID, err))
+				continue
+			}
 		}
-		if err := s.pollOne(ctx, head.EnvID); err != nil {
-			return err
-		}
+		l.looked.Store(began.UnixNano())
 	}
-	s.looked.Store(began.UnixNano())
 	for envID := range lines {
 		s.forget(envID)
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (s *Store) listHeads(ctx context.Context) ([]dbsqlc.EnvironmentHead, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.queries().ListHeads(ctx)
 }
 
 // pollOne follows one head, in nobody's way.
 func (s *Store) pollOne(ctx context.Context, envID int64) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -36,11 +35,11 @@ type Store struct {
 
 	metrics *metrics
 	past    *past
-	// looked is when all heads were last looked at with success, in nanoseconds.
-	looked atomic.Int64
 
 	mu    sync.Mutex
 	lines map[int64]*line
+	// followed are the lines of environments by name, as they were last followed.
+	followed map[string]*line
 }
 
 // New returns a store on a database that has been migrated. It follows what
@@ -48,7 +47,7 @@ type Store struct {
 func New(pool *pgxpool.Pool, plan Planner, registry prometheus.Registerer, log *slog.Logger) *Store {
 	s := &Store{
 		pool: pool, plan: plan, log: log, seed: maphash.MakeSeed(), dirty: make(chan struct{}, 1),
-		metrics: newMetrics(registry), past: newPast(), lines: map[int64]*line{},
+		metrics: newMetrics(registry), past: newPast(), lines: map[int64]*line{}, followed: map[string]*line{},
 	}
 	for i := range s.lanes {
 		s.lanes[i].turn = make(chan struct{}, 1)

@@ -27,6 +27,7 @@ type Health struct {
 	holder  *snapshot.Holder
 	version string
 	now     func() time.Time
+	stream  func() Stream // nil: the source is none
 
 	mu       sync.Mutex
 	stopping bool
@@ -39,6 +40,21 @@ var _ grpchealth.Watcher = (*Health)(nil)
 func NewHealth(holder *snapshot.Holder, version string, now func() time.Time) *Health {
 	return &Health{holder: holder, version: version, now: now, watchers: map[*func()]struct{}{}}
 }
+
+// Stream is how the config stream is that a data plane follows.
+type Stream struct {
+	// State is "synced", "stale" where nothing was heard for too long, "rejected"
+	// where what came last can not be run, or "waiting" before anything has come.
+	State string `json:"state"`
+	// ConnectedSince is since when the stream lasts, nil where there is none.
+	ConnectedSince *time.Time `json:"connected_since,omitempty"`
+	// Error says why the last stream has ended, until another one goes well.
+	Error string `json:"error,omitempty"`
+}
+
+// ReportStream adds how the config stream is to the details. It is for before the
+// health is served.
+func (h *Health) ReportStream(stream func() Stream) { h.stream = stream }
 
 // Stopping says that the end has begun.
 func (h *Health) Stopping() {
@@ -130,6 +146,7 @@ type report struct {
 	// newest; absent where nothing ever has.
 	StaleSeconds *float64       `json:"stale_seconds,omitempty"`
 	LastFailure  *failureReport `json:"last_failure,omitempty"`
+	Stream       *Stream        `json:"stream,omitempty"`
 }
 
 type failureReport struct {
@@ -137,8 +154,9 @@ type failureReport struct {
 	Faults []string  `json:"faults"`
 }
 
-// write answers how things stand. Faults quote files, so they are for those who
-// run the process and not for those who call it.
+// write answers how things stand. Faults quote files, and the errors of streams
+// name servers, so they are for those who run the process and not for those who
+// call it.
 func (h *Health) write(w http.ResponseWriter, details bool) {
 	status, ready := h.ready()
 	r := report{Status: status, Version: h.version}
@@ -153,6 +171,9 @@ func (h *Health) write(w http.ResponseWriter, details bool) {
 	}
 	if failure, failed := h.holder.Failure(); failed && details {
 		r.LastFailure = &failureReport{At: failure.At, Faults: strings.Split(failure.Err.Error(), "\n")}
+	}
+	if h.stream != nil && details {
+		r.Stream = new(h.stream())
 	}
 	code := http.StatusOK
 	if !ready {

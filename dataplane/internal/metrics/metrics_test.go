@@ -98,3 +98,23 @@ func TestMeterIsSampled(t *testing.T) {
 		t.Errorf("%d of %d were timed", timed, n)
 	}
 }
+
+func TestStream(t *testing.T) {
+	t.Parallel()
+	registry := obs.NewRegistry()
+	connected, failures := false, int64(0)
+	metrics.RegisterStream(registry, func() bool { return connected }, func() int64 { return failures })
+	expect := func(lines ...string) {
+		t.Helper()
+		recorder := httptest.NewRecorder()
+		obs.MetricsHandler(registry, obs.Discard()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		for _, line := range lines {
+			if !strings.Contains(recorder.Body.String(), "\n"+line+"\n") {
+				t.Errorf("%s is not in:\n%s", line, recorder.Body)
+			}
+		}
+	}
+	expect("strata_stream_connected 0", "strata_last_good_failures_total 0", "# TYPE strata_last_good_failures_total counter")
+	connected, failures = true, 3
+	expect("strata_stream_connected 1", "strata_last_good_failures_total 3")
+}

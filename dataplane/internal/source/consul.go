@@ -33,11 +33,12 @@ const consulMost = 512 << 20
 // Consul is a source of documents in Consul's KV store. Its revisions are the
 // indexes that Consul gives with them: the index of the last change of a key
 // under the prefix. Consul has one content at each, so equal revisions are equal
-// contents on every data plane of the datacenter, with one exception: some time
-// after a key was deleted, Consul forgets when, and the index falls back to that
-// of the newest key there is. A data plane that starts then may give the revision
-// of an earlier content to what is there now. It can not happen where something
-// else under the prefix is written in the transaction that deletes.
+// contents in an epoch on every data plane of the datacenter, with one exception:
+// some time after a key was deleted, Consul forgets when, and the index falls back
+// to that of the newest key there is. A data plane that starts then may give the
+// revision of an earlier content to what is there now, and one that has missed the
+// deletion takes the store for one that has gone back. It can not happen where
+// something else under the prefix is written in the transaction that deletes.
 //
 // All that one transaction changes has one index, and queries answer with all
 // keys at once, so no part of it is served without the others.
@@ -53,10 +54,12 @@ var _ Source = (*Consul)(nil)
 
 // NewConsul returns a source of what stands in Consul. It is for one goroutine.
 func NewConsul(config ConsulConfig, holder *snapshot.Holder, log *slog.Logger) *Consul {
-	return &Consul{
+	c := &Consul{
 		documents: newDocuments(config.Prefix, holder, log), config: config,
 		times: consulTimes{wait: 30 * time.Second, grace: 10 * time.Second, gap: 50 * time.Millisecond},
 	}
+	c.history.forgets = true
+	return c
 }
 
 // Start waits until there is a configuration to serve, however long Consul can
@@ -182,7 +185,7 @@ func (c *Consul) query(ctx context.Context, client *http.Client) error {
 	}
 	c.Replace(texts)
 	c.index = index
-	c.follow(int64(index), false)
+	c.follow(0, int64(index)) // Consul does not say which store it is
 	c.confirm(time.Since(answered))
 	return nil
 }

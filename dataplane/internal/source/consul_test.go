@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func newConsulFixture(tb testing.TB) *consulFixture {
 }
 
 func (*consulFixture) promises() promises {
-	return promises{transactions: true, outages: true, faults: true, waits: true}
+	return promises{transactions: true, outages: true, faults: true, epochs: true, waits: true}
 }
 
 func (f *consulFixture) edit(tb testing.TB, edits ...edit) {
@@ -107,7 +108,8 @@ func TestConsulForgets(t *testing.T) {
 	}
 }
 
-// TestConsulOtherStore puts another store in the place of the one that was.
+// TestConsulOtherStore puts another store in the place of the one that was: it is
+// refused until its epoch is raised.
 func TestConsulOtherStore(t *testing.T) {
 	t.Parallel()
 	for _, index := range []uint64{3, 13} { // 13 is what is served
@@ -116,20 +118,29 @@ func TestConsulOtherStore(t *testing.T) {
 		c.put(edit{"elsewhere", "x"})
 		c.begin("one")
 		c.at(firstEpoch, 13)
-		began := time.Now().UnixMicro()
 		f.cut()
 		f.server.restore(index, map[string]string{
 			f.config.Prefix + "layers/a.json": layer("a"), f.config.Prefix + "experiments/1.json": experiment("two"),
 		})
 		f.mend()
-		c.awaitAnswer(value("two"))
-		after := c.holder.Current()
-		if after.Epoch < began || after.Revision() != int64(index) {
-			t.Errorf("revision %d of epoch %d", after.Revision(), after.Epoch)
+		c.awaitFailure("the store has gone back: it has other contents at revision", "put a later number into some/strata/epoch")
+		for i := range 20 { // until it seems to have got further
+			c.put(edit{"elsewhere", strconv.Itoa(i)})
 		}
 		c.put(edit{"experiments/1.json", experiment("six")})
+		c.confirmedAnew()
+		c.at(firstEpoch, 13)
+		c.put(edit{"epoch", "1792000000000000"})
 		c.awaitAnswer(value("six"))
-		c.at(after.Epoch, int64(index)+1)
+		c.awaitNoFailure()
+		c.at(1792000000000000, int64(index)+22)
+		c.put(edit{"experiments/1.json", experiment("ten")})
+		c.awaitAnswer(value("ten"))
+		late := newContract(t, f)
+		late.start()
+		for _, each := range []*contract{c, late} {
+			each.at(1792000000000000, int64(index)+23)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -41,6 +42,8 @@ type promises struct {
 	outages bool
 	// faults: the store takes documents that are at fault.
 	faults bool
+	// epochs: the store has the epoch under a key.
+	epochs bool
 	// waits: Start waits for a configuration without a fault, where others end with
 	// an error.
 	waits bool
@@ -63,6 +66,8 @@ func testContract(t *testing.T, open func(t *testing.T) fixture) {
 		{"what did not change is not compiled again", (*contract).unchanged, always},
 		{"a transaction is served as one", (*contract).transaction, func(p promises) bool { return p.transactions }},
 		{"a fault changes nothing", (*contract).fault, func(p promises) bool { return p.faults }},
+		{"a later epoch", (*contract).epochs, func(p promises) bool { return p.epochs }},
+		{"an epoch that is none, or an earlier one", (*contract).badEpochs, func(p promises) bool { return p.epochs }},
 		{"a fault at the start ends it", (*contract).faultEndsStart, func(p promises) bool { return p.faults && !p.waits }},
 		{"a fault at the start is waited out", (*contract).faultAtStart, func(p promises) bool { return p.faults && p.waits }},
 		{"nothing at the start is waited out", (*contract).nothingAtStart, func(p promises) bool { return p.waits }},
@@ -164,7 +169,7 @@ func (c *contract) beginAside() {
 	}()
 	c.t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) { // of a Start that still waits
 			c.t.Error(err)
 		}
 	})
@@ -218,6 +223,15 @@ func (c *contract) awaitFailure(texts ...string) {
 func (c *contract) awaitNoFailure() {
 	c.t.Helper()
 	c.await("no failure", func() bool { _, failed := c.holder.Failure(); return !failed })
+}
+
+// confirmedAnew waits until the source has heard of the store again, and again.
+func (c *contract) confirmedAnew() {
+	c.t.Helper()
+	for range 3 { // the first one may have been on its way
+		c.ahead.Add(int64(time.Hour))
+		c.await("news", func() bool { stale, _ := c.holder.Stale(); return stale < time.Hour })
+	}
 }
 
 // published checks how many configurations have been served.
@@ -379,6 +393,74 @@ func (c *contract) fault() {
 	c.put(edit{"layers/b.json", ""}, edit{"experiments/1.json", experiment("two")})
 	c.awaitAnswer(value("two"))
 	c.awaitNoFailure()
+}
+
+// epochs has the epoch raised: alone, with a document in one transaction, and
+// with what is at fault.
+func (c *contract) epochs() {
+	c.begin("one")
+	first := c.holder.Current()
+	if first.Epoch != firstEpoch {
+		c.t.Errorf("epoch %d where none is said", first.Epoch)
+	}
+	epoch := func(want int64) func() bool { return func() bool { return c.holder.Current().Epoch == want } }
+	c.put(edit{"epoch", "1"}) // says nothing new
+	c.put(edit{"epoch", " 1792000000000000\n"})
+	c.await("a later epoch", epoch(1792000000000000))
+	if s := c.holder.Current(); answer(s) != value("one") || s.Revision() <= first.Revision() {
+		c.t.Errorf("revision %d answers %s", s.Revision(), answer(s))
+	}
+	c.put(edit{"experiments/1.json", experiment("two")}, edit{"epoch", "1792000000000001"})
+	c.awaitAnswer(value("two"))
+	if !epoch(1792000000000001)() {
+		c.t.Errorf("the document is served in epoch %d", c.holder.Current().Epoch)
+	}
+	c.put(edit{"experiments/1.json", "{"}, edit{"epoch", "1792000000000002"})
+	c.awaitFailure("experiments/1.json:1: not valid JSON")
+	if !epoch(1792000000000001)() {
+		c.t.Error("what is at fault has begun an epoch")
+	}
+	c.put(edit{"experiments/1.json", experiment("two")}) // as before, but in that epoch
+	c.await("a later epoch", epoch(1792000000000002))
+	c.awaitNoFailure()
+	c.put(edit{"experiments/1.json", experiment("six")})
+	c.awaitAnswer(value("six"))
+	c.published(5)
+
+	// Who starts later has the same.
+	other := &contract{t: c.t, fixture: c.fixture, log: &lines{}}
+	other.holder = snapshot.NewHolder(other.now)
+	other.start()
+	if !epoch(other.holder.Current().Epoch)() {
+		c.t.Errorf("one that starts later has epoch %d", other.holder.Current().Epoch)
+	}
+}
+
+func (c *contract) badEpochs() {
+	c.put(edit{"epoch", "yesterday"})
+	c.basics("one")
+	c.beginAside()
+	c.awaitFailure(`epoch: the epoch is "yesterday": want a decimal number`)
+	if c.holder.Current() != nil {
+		c.t.Error("something is served")
+	}
+	c.put(edit{"epoch", "50"})
+	c.awaitAnswer(value("one"))
+	for _, bad := range []string{"", "x", "0", "-60", "+60", "0x60", "60.5", "1792000000000000000", "99999999999999999999", "49"} {
+		c.put(edit{"experiments/1.json", experiment("no")}, edit{"epoch", bad})
+		c.awaitFailure("epoch: the epoch is ")
+		if s := c.holder.Current(); answer(s) != value("one") || s.Epoch != 50 {
+			c.t.Errorf("%q: epoch %d answers %s", bad, s.Epoch, answer(s))
+		}
+		c.put(edit{"experiments/1.json", experiment("one")}, edit{"epoch", "50"})
+		c.awaitNoFailure()
+	}
+	c.published(1)
+	c.put(edit{"experiments/1.json", experiment("two")})
+	c.awaitAnswer(value("two"))
+	if s := c.holder.Current(); s.Epoch != 50 {
+		c.t.Errorf("epoch %d", s.Epoch)
+	}
 }
 
 func (c *contract) faultEndsStart() {

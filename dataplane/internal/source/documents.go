@@ -11,53 +11,56 @@ import (
 )
 
 // documents is what sources have in common that follow a store of keys and
-// values: the documents as the store has them, and where they stand among what
-// the store had before. It is for one goroutine.
+// values: the documents as the store has them, and the history that it says they
+// are of. It is for one goroutine.
 type documents struct {
 	intake
-	*manifest.Documents
-	epoch   int64 // of the store's revisions, at least 1
-	latest  int64 // the highest of the store's revisions that was taken in this epoch
-	trouble string
+	set     *manifest.Documents
+	history history
+	trouble string // why there is no news, as it was logged last; empty if there is
 }
 
-// firstEpoch is that of a store that has had one history since this process
-// began to follow it.
-const firstEpoch = 1
-
 func newDocuments(prefix string, holder *snapshot.Holder, log *slog.Logger) documents {
-	d := documents{Documents: manifest.NewDocuments(prefix), epoch: firstEpoch}
-	d.intake = intake{holder: holder, log: log, load: d.Load}
+	d := documents{set: manifest.NewDocuments(prefix), history: newHistory(prefix)}
+	d.intake = intake{holder: holder, log: log}
 	return d
 }
 
-// follow brings the documents to the holder, as the store had them at a revision.
-//
-// Revisions of a store grow with each of its changes, so two data planes that
-// serve the same revision in the same epoch serve the same contents. Where a
-// store has others at a revision that is not above what was taken before, as one
-// that was restored from a backup has, or where the caller knows it to be another
-// store, these are later all the same: they get an epoch of their own, the time
-// in microseconds since 1970.
-func (d *documents) follow(revision int64, another bool) {
-	if another {
-		d.renew(revision)
-	}
-	d.take(func() position {
-		if revision <= d.latest {
-			d.renew(revision)
-		}
-		return position{d.epoch, revision}
-	})
-	d.latest = max(d.latest, revision)
+// Put makes a text that of a key.
+func (d *documents) Put(key, text string) {
+	d.history.put(key, text)
+	d.set.Put(key, text)
 }
 
-// renew begins another epoch.
-func (d *documents) renew(revision int64) {
-	d.epoch = max(d.epoch+1, time.Now().UnixMicro())
-	d.log.Warn("the store has another history than before, as one that was replaced or restored from a backup",
-		"revision", revision, "before", d.latest, "epoch", d.epoch)
-	d.latest = 0
+// Delete takes a key away. It need not be there.
+func (d *documents) Delete(key string) {
+	d.history.delete(key)
+	d.set.Delete(key)
+}
+
+// Replace makes texts, by key, all that there are.
+func (d *documents) Replace(texts map[string]string) {
+	d.history.replace(texts)
+	d.set.Replace(texts)
+}
+
+// follow brings the documents to the holder, as a store had them at a revision.
+// They are refused while that can not be told from what others have had at its
+// epoch and revision. In a later epoch they are served even if they say the same,
+// since followers may be told of that epoch by others.
+func (d *documents) follow(store uint64, revision int64) {
+	later, err := d.history.advance(store, revision)
+	if later && d.served != nil {
+		d.log.Info("the store has a later epoch", "epoch", d.history.epoch, "revision", revision)
+		d.served = nil
+	}
+	d.load = func() (*manifest.Set, error) {
+		if err != nil {
+			return nil, err
+		}
+		return d.set.Load()
+	}
+	d.take(func() position { return position{d.history.epoch, revision} })
 }
 
 // complain says why there is no news of the store, once for each reason.

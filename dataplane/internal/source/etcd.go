@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -34,8 +35,8 @@ const etcdPage = 200
 
 // Etcd is a source of documents in etcd. Its revisions are those of etcd's store
 // at which the documents were read or changed: etcd has one content at each, so
-// equal revisions are equal contents on every data plane that follows the
-// cluster. Not every data plane serves every revision: one that starts, or comes
+// equal revisions of an epoch are equal contents on every data plane that follows
+// the cluster. Not every data plane serves every revision: one that starts, or comes
 // back after a time, has the one at which it read.
 //
 // All that one transaction changes is one revision here as in etcd. Several that
@@ -196,10 +197,9 @@ func (e *Etcd) read(ctx context.Context, client *clientv3.Client) error {
 		}
 		more = answer.More
 	}
-	another := e.another(cluster, revision)
 	e.Replace(texts)
 	e.cluster, e.known = cluster, revision
-	e.follow(revision, another)
+	e.follow(cluster, revision)
 	e.confirm(time.Since(began))
 	return nil
 }
@@ -275,7 +275,7 @@ func (e *Etcd) hear(change clientv3.WatchResponse, changes clientv3.WatchChan) e
 		}
 	}
 	if e.known > before {
-		e.follow(e.known, false)
+		e.follow(e.cluster, e.known)
 	}
 	if err == nil {
 		e.confirm(0)
@@ -283,7 +283,9 @@ func (e *Etcd) hear(change clientv3.WatchResponse, changes clientv3.WatchChan) e
 	return err
 }
 
-// apply brings the documents to where an answer of the watch is.
+// apply brings the documents to where an answer of the watch is. Where the epoch
+// has changed, what is known may be of another history that has got further, so
+// that everything is to be read.
 func (e *Etcd) apply(change clientv3.WatchResponse) error {
 	switch {
 	case change.CompactRevision != 0:
@@ -291,6 +293,9 @@ func (e *Etcd) apply(change clientv3.WatchResponse) error {
 	case change.Err() != nil:
 		return change.Err()
 	case e.another(change.Header.GetClusterId(), change.Header.GetRevision()):
+		return errAnew
+	}
+	if slices.ContainsFunc(change.Events, func(event *clientv3.Event) bool { return string(event.Kv.Key) == e.history.key }) {
 		return errAnew
 	}
 	for _, event := range change.Events {

@@ -192,7 +192,7 @@ func (s *etcdServer) fixture(tb testing.TB) *etcdFixture {
 }
 
 func (*etcdFixture) promises() promises {
-	return promises{transactions: true, outages: true, faults: true, waits: true}
+	return promises{transactions: true, outages: true, faults: true, epochs: true, waits: true}
 }
 
 func (f *etcdFixture) edit(tb testing.TB, edits ...edit) {

@@ -3,6 +3,7 @@ package source
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
@@ -134,16 +135,18 @@ func TestEtcdRestart(t *testing.T) {
 	}
 }
 
-// TestEtcdOtherStore puts another store in the place of the one that was.
+// TestEtcdOtherStore puts another store in the place of the one that was: it is
+// refused, whatever comes, until its epoch is raised. What starts then and what was
+// there before have the same positions.
 func TestEtcdOtherStore(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name, token string
-		more        int // how many revisions the other one has more than the contents
+		name, token, want string
+		more              int // how many revisions the other one has more than the contents
 	}{
-		{"another cluster of more revisions", "second", 200},
-		{"another cluster of fewer", "second", 0},
-		{"a restored one of the same id", "first", 0},
+		{"another cluster of more revisions", "second", "it is the cluster", 200},
+		{"another cluster of fewer", "second", "it is the cluster", 0},
+		{"a restored one of the same id", "first", "its revision is", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -154,7 +157,7 @@ func TestEtcdOtherStore(t *testing.T) {
 			}
 			c := newContract(t, f)
 			c.begin("one")
-			began := time.Now().UnixMicro()
+			before := c.holder.Current()
 			f.cut() // until the other one has all its revisions
 			server.kill()
 			server.wipe()
@@ -164,25 +167,60 @@ func TestEtcdOtherStore(t *testing.T) {
 				server.put("elsewhere", "x")
 			}
 			f.mend()
-			// What is there at first is no configuration.
-			c.awaitFailure("no documents")
-			if answer(c.holder.Current()) != value("one") {
-				t.Error("an empty store is served")
-			}
+			c.awaitFailure("the store has gone back: "+test.want, "put a later number into "+f.prefix+"epoch")
 			c.basics("two")
-			c.awaitAnswer(value("two"))
-			after := c.holder.Current()
-			if after.Epoch < began {
-				t.Errorf("epoch %d is not later", after.Epoch)
+			for range 120 { // until it seems to have got further
+				server.put(f.prefix+"elsewhere", time.Now().String())
 			}
 			revision := server.edit(t, f.prefix, edit{"experiments/1.json", experiment("six")})
+			c.confirmedAnew()
+			if c.holder.Current() != before {
+				t.Errorf("epoch %d answers %s", c.holder.Current().Epoch, answer(c.holder.Current()))
+			}
+			if _, failed := c.holder.Failure(); !failed {
+				t.Error("there is no failure any more")
+			}
+			server.put(f.prefix+"epoch", "1") // is what it was
+			revision = max(revision, server.put(f.prefix+"epoch", strconv.FormatInt(time.Now().UnixMicro(), 10)))
 			c.awaitAnswer(value("six"))
-			c.at(after.Epoch, revision)
-			if test.more == 0 && revision > 100 {
-				t.Errorf("revision %d is not lower than before", revision)
+			c.awaitNoFailure()
+			after := c.holder.Current()
+			if c.at(after.Epoch, revision); after.Epoch <= firstEpoch {
+				t.Errorf("epoch %d", after.Epoch)
+			}
+			revision = server.edit(t, f.prefix, edit{"experiments/1.json", experiment("ten")})
+			c.awaitAnswer(value("ten"))
+			late := newContract(t, f)
+			late.start()
+			for _, each := range []*contract{c, late} {
+				each.at(after.Epoch, revision)
 			}
 		})
 	}
+}
+
+// TestEtcdRestoredFurther restores a store that has got further by the time a data
+// plane comes back, which nothing tells: with the epoch it is read as a whole.
+func TestEtcdRestoredFurther(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	f := server.fixture(t)
+	l, e := second("x")
+	f.edit(t, edit{"layers/b.json", l}, edit{"experiments/2.json", e}) // is lost
+	c := newContract(t, f)
+	c.begin("one")
+	f.cut()
+	server.kill()
+	server.wipe()
+	server.start()
+	for range 20 {
+		server.put("elsewhere", "x")
+	}
+	c.basics("two")
+	epoch := server.put(f.prefix+"epoch", "2")
+	f.mend()
+	c.awaitAnswer(value("two"))
+	c.at(2, epoch)
 }
 
 // TestEtcdAudit changes what a data plane has missed for whatever reason.

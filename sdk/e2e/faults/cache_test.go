@@ -9,12 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/strata-exp/strata/sdk/e2e/fleet"
-	"github.com/strata-exp/strata/sdk/e2e/history"
 	"github.com/strata-exp/strata/sdk/go/lastgood"
 )
 
@@ -84,7 +82,7 @@ func TestF19(t *testing.T) {
 	older, err := os.ReadFile(previous)
 	s.must(err)
 
-	s.damage(newest)
+	s.damage(d.Upstream, newest)
 	link := s.net.Link("dp0", "cp0")
 	link.Close()
 	start := func(name string, newest, older []byte, ready bool) {
@@ -125,12 +123,12 @@ func TestF19(t *testing.T) {
 }
 
 // damage demands that no damage to a file goes unseen.
-func (s *system) damage(whole []byte) {
+func (s *system) damage(upstream string, whole []byte) {
 	s.t.Helper()
 	dir, quiet := s.t.TempDir(), slog.New(slog.DiscardHandler)
 	load := func(environment string, data []byte) *lastgood.Content {
 		s.must(os.WriteFile(filepath.Join(dir, "current.strata"), data, 0o600))
-		return lastgood.New(dir, quiet).Load(environment, nil)
+		return lastgood.New(dir, quiet).Load(upstream, environment, nil)
 	}
 	if load(fleet.Environment, whole) == nil {
 		s.t.Fatal("what the data plane wrote can not be read")
@@ -151,42 +149,4 @@ func (s *system) damage(whole []byte) {
 	if load(fleet.Environment, append(bytes.Clone(whole), 0)) != nil {
 		s.t.Error("there is a byte more, and it is read all the same")
 	}
-}
-
-// TestF20 fills the disk of a data plane's cache, and makes room again.
-func TestF20(t *testing.T) {
-	t.Parallel()
-	if os.Getuid() != 0 {
-		t.Skip("mounts a small file system, which takes root")
-	}
-	s := setup(t, fleet.Options{ControlPlanes: 1, DataPlanes: 0, World: fleet.World{Layers: 12, Padding: 8 << 10}})
-	d := s.NewDataPlane(t.Context(), s.Between("dp0", "cp0", s.Control[0].Push))
-	s.must(os.MkdirAll(d.CacheDir, 0o700))
-	s.must(syscall.Mount("tmpfs", d.CacheDir, "tmpfs", 0, "size=64k"))
-	t.Cleanup(func() {
-		d.Kill()
-		if err := syscall.Unmount(d.CacheDir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	s.must(d.Start(t.Context()))
-	s.AwaitReady(d, 5*time.Second)
-	load := s.Load(d, 100)
-	publisher := s.NewPublisher("publisher")
-	s.must(publisher.Run(t.Context(), 10, 30))
-	s.AwaitHead(5 * time.Second)
-	failures := s.Await("the failure is counted", 10*time.Second, func(ctx context.Context) bool {
-		n, ok := fleet.Metric(ctx, d.Metrics, "strata_last_good_failures_total")
-		return ok && n > 0
-	})
-	t.Logf("the failure was counted after %v", failures)
-	s.must(syscall.Mount("tmpfs", d.CacheDir, "tmpfs", syscall.MS_REMOUNT, "size=16m"))
-	s.Await("what it has is written once there is room", 15*time.Second, func(context.Context) bool {
-		return lastgood.New(d.CacheDir, slog.New(slog.DiscardHandler)).Load(fleet.Environment, nil) != nil
-	})
-	load.Stop()
-	if load.Failed.Load() > 0 {
-		t.Errorf("%d of %d evaluations failed", load.Failed.Load(), load.Asked.Load())
-	}
-	s.Check(5*time.Second, history.Limits{})
 }

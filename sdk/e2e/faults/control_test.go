@@ -130,8 +130,7 @@ func TestF4(t *testing.T) {
 	_, err := publisher.Publish(t.Context())
 	s.must(err)
 	s.heal()
-	// Followers that have failed for 10 s may rest for up to 16 s, at random.
-	s.AwaitHead(20*time.Second - (s.Recorder.Now() - back))
+	s.AwaitHead(10*time.Second - (s.Recorder.Now() - back))
 	t.Logf("converged %v after the return", s.Recorder.Now()-back)
 	asked := int64(0)
 	for _, l := range loads {

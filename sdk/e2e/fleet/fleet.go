@@ -77,6 +77,7 @@ type DataPlane struct {
 	*Process
 	HTTP, Metrics string
 	CacheDir      string
+	Upstream      string // URL of what it follows
 }
 
 // SeedVariable is the environment variable that repeats a run.
@@ -218,9 +219,9 @@ func (f *Fleet) AddDataPlane(ctx context.Context, follows *ControlPlane, flags .
 func (f *Fleet) NewDataPlane(ctx context.Context, upstream string, flags ...string) *DataPlane {
 	name := fmt.Sprintf("dp%d", len(f.Data))
 	at := f.addresses(ctx, 2)
-	d := &DataPlane{HTTP: at[0], Metrics: at[1], CacheDir: filepath.Join(f.dir, name+"-cache")}
+	d := &DataPlane{HTTP: at[0], Metrics: at[1], CacheDir: filepath.Join(f.dir, name+"-cache"), Upstream: "http://" + upstream}
 	args := append([]string{
-		"dataplane", "--source", "stream", "--control-plane", "http://" + upstream, "--environment", Environment,
+		"dataplane", "--source", "stream", "--control-plane", d.Upstream, "--environment", Environment,
 		"--instance", name, "--cache-dir", d.CacheDir, "--http-addr", d.HTTP, "--metrics-addr", d.Metrics,
 		"--heartbeat", f.options.Heartbeat.String(), fmt.Sprintf("--upstream-http2=%t", f.options.HTTP2),
 	}, append(f.options.DataFlags, flags...)...)

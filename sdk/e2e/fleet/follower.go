@@ -71,7 +71,7 @@ func (f *Fleet) FollowUntil(o FollowerOptions) (*Follower, func()) {
 	config := follow.Config{
 		URL: o.URL, Environment: Environment, Instance: o.Name, Client: "strata-e2e/1", Key: o.Key, Audience: o.Audience,
 		ClearHTTP2: o.HTTP2, Protocol: o.Protocol, Sink: s, Log: slog.New(logHandler{fleet: f, name: o.Name}),
-		Timers: follow.Timers{Hello: 2 * time.Second, FirstWait: 100 * time.Millisecond, LongestWait: time.Second, RefusedWait: 2 * time.Second, Anew: time.Second},
+		Timers: follow.Timers{Hello: 5 * time.Second, FirstWait: 100 * time.Millisecond, LongestWait: time.Second, RefusedWait: 2 * time.Second, Anew: time.Second},
 	}
 	if o.Cache != "" {
 		config.LastGood = lastgood.New(filepath.Join(f.dir, o.Cache), slog.New(slog.DiscardHandler))

@@ -95,7 +95,7 @@ func (p *Process) launch() (<-chan struct{}, error) {
 	}
 	command := exec.Command(p.path, p.args...) //nolint:gosec,noctx // it is ended by Kill and Stop
 	command.Env = append(os.Environ(), p.env...)
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = attributes()
 	stderr, err := command.StderrPipe()
 	if err != nil {
 		return nil, errors.Join(err, log.Close())

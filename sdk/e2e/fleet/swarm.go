@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"time"
 
 	"github.com/strata-exp/strata/sdk/go/accesskey"
@@ -55,7 +54,7 @@ func (f *Fleet) Swarm(d *DataPlane, streams int) *Swarm {
 	s.command.Env = append(os.Environ(),
 		accesskey.AccessKeyVariable+"="+f.PlaneKey.AccessKey(), accesskey.SecretKeyVariable+"="+f.PlaneKey.SecretKey())
 	s.command.Stderr = log
-	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.command.SysProcAttr = attributes()
 	s.in, err = s.command.StdinPipe()
 	must(f.t, "start the swarm", err)
 	out, err := s.command.StdoutPipe()

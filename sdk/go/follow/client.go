@@ -99,7 +99,7 @@ func newTransport(config Config) *http.Transport {
 	}
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: config.Timers.Hello, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         (&net.Dialer{Timeout: config.Timers.Hello / 2, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:     config.TLS.Clone(),
 		TLSHandshakeTimeout: config.Timers.Answer,
 		IdleConnTimeout:     90 * time.Second,

@@ -69,6 +69,7 @@ func TestRestart(t *testing.T) {
 		stop()
 
 		for name, change := range map[string]func(*Config){
+			"upstream":    func(c *Config) { c.URL = "http://staging" },
 			"environment": func(c *Config) { c.Environment = "test" },
 			"services":    func(c *Config) { c.Services = []string{"checkout"} },
 		} {
@@ -131,6 +132,24 @@ func TestUnwritable(t *testing.T) {
 			t.Error("writing was not tried again")
 		}
 	})
+}
+
+func TestUpstreamOf(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ url, want string }{
+		{"https://control.example.com", "https://control.example.com"},
+		{"https://Control.Example.com:443/", "https://control.example.com"},
+		{"HTTPS://who:secret@control.example.com:443", "https://control.example.com"},
+		{"http://control.example.com:80/A%2Fb/", "http://control.example.com/A%2Fb"},
+		{"http://control.example.com:443", "http://control.example.com:443"},
+		{"http://[::1]:9091", "http://[::1]:9091"},
+		{"http://[FE80::1]:80", "http://[fe80::1]"},
+		{"http://control.example.com:", "http://control.example.com"},
+	} {
+		if got := upstreamOf(test.url); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.url, got, test.want)
+		}
+	}
 }
 
 func TestLastGoodNeedsAnEnvironment(t *testing.T) {

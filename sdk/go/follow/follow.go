@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,8 +95,12 @@ type Config struct {
 	Protocol Protocol
 	// Sink is what is handed over to. It must not be nil.
 	Sink Sink
-	// LastGood keeps the active configuration. Nil keeps none.
+	// LastGood keeps the active configuration, which is used again at the same URL
+	// alone. Nil keeps none.
 	LastGood *lastgood.Store
+	// LongestWait is the longest wait after a failure. 0 is 30 s, for servers with
+	// many followers.
+	LongestWait time.Duration
 	// Log is told what happens. Nil is nobody.
 	Log *slog.Logger
 	// Timers are for tests. What is zero is as it should be.
@@ -122,6 +127,7 @@ func New(config Config) (*Follower, error) {
 	config.Services = slices.Compact(slices.Sorted(slices.Values(config.Services)))
 	config.Audience = cmp.Or(config.Audience, defaultAudience)
 	config.Log = cmp.Or(config.Log, slog.New(slog.DiscardHandler))
+	config.Timers.LongestWait = cmp.Or(config.Timers.LongestWait, config.LongestWait)
 	config.Timers = config.Timers.withDefaults()
 	return newFollower(config, dial(config)), nil
 }
@@ -151,20 +157,36 @@ func (c *Config) check() error {
 		return errors.New("a service has no name")
 	case c.LastGood != nil && c.Environment == "":
 		return errors.New("the environment has no name, which it needs for its last good configuration to be kept")
+	case c.LongestWait < 0:
+		return fmt.Errorf("the longest wait is %v: want 0 or more", c.LongestWait)
 	case c.Protocol < Connect || c.Protocol > GRPCWeb:
 		return fmt.Errorf("there is no protocol %d", c.Protocol)
 	}
 	return nil
 }
 
+// upstreamOf returns the name by which what is kept on disk tells servers apart:
+// a valid URL as others may write it too, without what only says who asks.
+func upstreamOf(server string) string {
+	at, err := url.Parse(server)
+	if err != nil {
+		return "" // there is no Follower of such a one
+	}
+	host := strings.ToLower(at.Host)
+	if port := at.Port(); port == "" || port == map[string]string{"http": "80", "https": "443"}[at.Scheme] {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return at.Scheme + "://" + host + strings.TrimRight(at.EscapedPath(), "/")
+}
+
 // Load hands the last good configuration, with its keys, to the sink. It reports
-// false if there is none that is whole, of the environment and the services, and
-// runs. It is for before Run.
+// false if there is none that is whole, of the URL, the environment and the
+// services, and runs. It is for before Run.
 func (f *Follower) Load() bool {
 	if f.config.LastGood == nil {
 		return false
 	}
-	content := f.config.LastGood.Load(f.config.Environment, f.config.Services)
+	content := f.config.LastGood.Load(upstreamOf(f.config.URL), f.config.Environment, f.config.Services)
 	if content == nil {
 		return false
 	}

@@ -371,13 +371,43 @@ func TestSlow(t *testing.T) {
 	})
 }
 
+// TestBehindIsHeard has servers that wait before they say that they are behind, as
+// they do to catch up meanwhile.
+func TestBehindIsHeard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(t)
+		f := start(t, s, nil)
+		w, _ := s.expect()
+		w.send(hello())
+		w.send(update(nil, one)...)
+		w.fail(errCut)
+		for _, after := range []time.Duration{2 * time.Second, 3 * time.Second, 5 * time.Second, 9 * time.Second} {
+			w, _ = s.expect() // which a fetch would fail
+			if string(w.GetResumeToken()) != token(one.Position()) {
+				t.Errorf("it goes on from %q", w.GetResumeToken())
+			}
+			pass(after)
+			want := failure(connect.CodeUnavailable, servingv1.ErrorReason_ERROR_REASON_BEHIND, nil)
+			w.fail(want)
+			if got := f.Status().Err; !errors.Is(got, want) {
+				t.Errorf("after %v the stream has ended by %v", after, got)
+			}
+			at(t, f, synced, one, one)
+		}
+		w, _ = s.expect()
+		w.send(hello(), beat(one))
+		at(t, f, synced, one, one)
+	})
+}
+
 func TestProxyThatBuffers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(t)
 		f := start(t, s, nil)
 		w, _ := s.expect()
-		if waited := w.left(); waited != 5*time.Second {
+		if waited := w.left(); waited != 10*time.Second {
 			t.Errorf("it waits %v for Hello", waited)
 		}
 		fetch, waited := s.expectFetch()
@@ -704,5 +734,38 @@ func TestPace(t *testing.T) {
 	}
 	if got := p.next(ending{err: context.Canceled, lasted: 59 * time.Second}, now).wait; got != time.Second {
 		t.Errorf("waits %v after a stream that has not lasted", got)
+	}
+}
+
+// TestLongestWait has servers that can not be reached, for long.
+func TestLongestWait(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		config Config
+		want   time.Duration
+	}{
+		{Config{}, 30 * time.Second},
+		{Config{LongestWait: 5 * time.Second}, 5 * time.Second},
+		{Config{LongestWait: 100 * time.Millisecond}, 100 * time.Millisecond},
+		{Config{LongestWait: 5 * time.Second, Timers: Timers{LongestWait: time.Second}}, time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScript(t)
+			start(t, s, func(c *Config) { c.LongestWait, c.Timers = test.config.LongestWait, test.config.Timers })
+			w, _ := s.expect()
+			var longest time.Duration
+			for range 60 {
+				w.fail(errCut)
+				var waited time.Duration
+				w, waited = s.expect()
+				longest = max(longest, waited)
+			}
+			if longest > test.want || longest < test.want/2 {
+				t.Errorf("the longest wait was %v, want up to %v", longest, test.want)
+			}
+		})
+	}
+	if _, err := New(Config{URL: "https://x", Instance: "i", Sink: newScript(t), LongestWait: -1}); err == nil {
+		t.Error("a wait may be negative")
 	}
 }

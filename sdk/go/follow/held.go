@@ -19,6 +19,7 @@ type held struct {
 	sink     Sink
 	store    *lastgood.Store // nil: none
 	log      *slog.Logger
+	upstream string // as the store knows it
 	asked    string // the environment
 	services []string
 	born     time.Time
@@ -52,7 +53,7 @@ type link struct {
 func newHeld(config Config) *held {
 	return &held{
 		sink: config.Sink, store: config.LastGood, log: config.Log,
-		asked: config.Environment, services: config.Services, born: time.Now(),
+		upstream: upstreamOf(config.URL), asked: config.Environment, services: config.Services, born: time.Now(),
 		changed: make(chan struct{}), environment: config.Environment, replicated: view.Empty(), beat: defaultHeartbeat,
 	}
 }
@@ -248,7 +249,7 @@ func (h *held) keep() {
 		return
 	}
 	h.store.Put(&lastgood.Content{
-		Environment: h.asked, Services: h.services, View: h.active, Token: h.activeToken,
+		Upstream: h.upstream, Environment: h.asked, Services: h.services, View: h.active, Token: h.activeToken,
 		KeysVersion: h.keysVersion, Keys: h.keys,
 	})
 }

@@ -8,8 +8,11 @@ import (
 // Timers are the times of a Follower. They differ from zero, which is the
 // default, in tests alone.
 type Timers struct {
-	// Hello is how long a stream may take to begin: 5 s. A proxy that buffers may
-	// be why it takes longer, so that the configuration is fetched.
+	// Hello is how long a stream may take to begin: 10 s. A proxy that buffers may
+	// be why it takes longer, so that the configuration is fetched. Servers that
+	// are behind wait for a few seconds before they say so, and have to be heard.
+	// To connect takes half of it at most, so that a server that is not there is
+	// not taken for one behind such a proxy.
 	Hello time.Duration
 	// Answer is how long the answer to a call may take to begin: 10 s.
 	Answer time.Duration
@@ -21,7 +24,7 @@ type Timers struct {
 	// FirstWait is the longest wait after a first failure: 0.5 s. It doubles with
 	// each one, up to LongestWait.
 	FirstWait time.Duration
-	// LongestWait is the longest wait after a failure: 30 s.
+	// LongestWait, if not zero, counts in place of the Config's.
 	LongestWait time.Duration
 	// RefusedWait is the longest wait where the key is refused: 5 min.
 	RefusedWait time.Duration
@@ -34,7 +37,7 @@ type Timers struct {
 
 func (t Timers) withDefaults() Timers {
 	return Timers{
-		Hello:       cmp.Or(t.Hello, 5*time.Second),
+		Hello:       cmp.Or(t.Hello, 10*time.Second),
 		Answer:      cmp.Or(t.Answer, 10*time.Second),
 		Fetch:       cmp.Or(t.Fetch, time.Minute),
 		WatchAgain:  cmp.Or(t.WatchAgain, 3*time.Minute),

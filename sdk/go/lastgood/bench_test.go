@@ -38,7 +38,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if s.Load("prod", asked) == nil {
+		if s.Load(upstream, "prod", asked) == nil {
 			b.Fatal("there is nothing")
 		}
 	}

@@ -36,7 +36,7 @@ func TestKill(t *testing.T) {
 				want++
 			}
 			got := int64(0)
-			if c := New(folder, discard()).Load("prod", asked); c != nil {
+			if c := New(folder, discard()).Load(upstream, "prod", asked); c != nil {
 				got = c.View.Position().Revision
 			}
 			if got != want {

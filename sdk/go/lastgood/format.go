@@ -25,13 +25,13 @@ import (
 // The body is gzipped, and in it numbers are varints, and bytes follow their
 // length:
 //
-//	environment || services || epoch || revision || hash || token ||
+//	upstream || environment || services || epoch || revision || hash || token ||
 //	version of the keys || keys || entities, each as kind || key || payload
 //
 // where lists follow their length too.
 const (
 	magic       = "strataLG"
-	format      = 1
+	format      = 2
 	headerBytes = len(magic) + 4 + 8 + sha256.Size
 )
 
@@ -89,6 +89,7 @@ type encoder struct {
 }
 
 func (e *encoder) content(c *Content) error {
+	e.text(c.Upstream)
 	e.text(c.Environment)
 	e.number(int64(len(c.Services)))
 	for _, service := range c.Services {
@@ -179,7 +180,7 @@ func (d *decoder) fail(err error) {
 }
 
 func (d *decoder) content() *Content {
-	c := &Content{Environment: string(d.bytes())}
+	c := &Content{Upstream: string(d.bytes()), Environment: string(d.bytes())}
 	for range d.count() {
 		c.Services = append(c.Services, string(d.bytes()))
 	}

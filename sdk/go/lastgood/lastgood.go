@@ -8,7 +8,6 @@ package lastgood
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -38,6 +37,9 @@ const (
 
 // Content is what is kept. It never changes.
 type Content struct {
+	// Upstream names the server that it is from, such as by its URL. It is compared
+	// as it is, and stands in logs, so that it must have no secrets.
+	Upstream string
 	// Environment is the one of the configuration.
 	Environment string
 	// Services are those that were asked for, or all of them if empty.
@@ -83,21 +85,29 @@ func New(folder string, log *slog.Logger) *Store {
 // Failures returns how often writing has failed.
 func (s *Store) Failures() int64 { return s.failures.Load() }
 
-// Load returns the newest content that is whole and of this environment and
-// these services, nil if there is none. A file that is not is set aside under
-// another name. What a process that was killed has left half written is removed.
-func (s *Store) Load(environment string, services []string) *Content {
+// Load returns the newest content that is whole and of this upstream, this
+// environment and these services, nil if there is none. A file that is not whole
+// is set aside under another name. One of another owner stays where it is, as a
+// generation like any other, and the log says so once. What a process that was
+// killed has left half written is removed.
+func (s *Store) Load(upstream, environment string, services []string) *Content {
 	s.files.Lock()
 	defer s.files.Unlock()
 	s.tidy()
+	asked, told := ownerOf(upstream, environment, services), false
 	for _, name := range []string{currentName, previousName} {
 		content, err := s.read(name)
-		if err == nil {
-			err = content.isOf(environment, services)
-		}
 		switch {
 		case err == nil:
-			return content
+			owner := ownerOf(content.Upstream, content.Environment, content.Services)
+			if owner.equal(asked) {
+				return content
+			}
+			if !told {
+				told = true
+				s.log.Warn("a last good configuration of another owner is passed over, and will be replaced in time",
+					"file", s.path(name), "owner", owner, "asked", asked)
+			}
 		case errors.Is(err, fs.ErrNotExist):
 		case isOfFile(err):
 			s.log.Error("a last good configuration can not be read", "file", s.path(name), "error", err)
@@ -131,18 +141,24 @@ func (s *Store) read(name string) (*Content, error) {
 	return decode(data)
 }
 
-func (c *Content) isOf(environment string, services []string) error {
-	if c.Environment != environment {
-		return fmt.Errorf("it is of the environment %q, and %q is asked for", c.Environment, environment)
-	}
-	if asked := sorted(services); !slices.Equal(sorted(c.Services), asked) {
-		return fmt.Errorf("it is of the services %q, and %q are asked for", c.Services, asked)
-	}
-	return nil
+// owner is what a content has to be of to be used.
+type owner struct {
+	upstream, environment string
+	services              []string // in order, each once
 }
 
-func sorted(services []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(services)))
+func ownerOf(upstream, environment string, services []string) owner {
+	return owner{upstream, environment, slices.Compact(slices.Sorted(slices.Values(services)))}
+}
+
+func (o owner) equal(other owner) bool {
+	return o.upstream == other.upstream && o.environment == other.environment && slices.Equal(o.services, other.services)
+}
+
+// LogValue implements slog.LogValuer.
+func (o owner) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("upstream", o.upstream), slog.String("environment", o.environment),
+		slog.Any("services", o.services))
 }
 
 // tidy removes what others have left half written.
@@ -152,7 +168,7 @@ func (s *Store) tidy() {
 	}
 }
 
-// setAside renames a file that is not used, and removes the oldest of such files
+// setAside renames a file that is not whole, and removes the oldest of such files
 // that are too many.
 func (s *Store) setAside(name string) {
 	aside := name + corruptMark + time.Now().UTC().Format("20060102T150405.000000000")

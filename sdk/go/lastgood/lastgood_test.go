@@ -34,7 +34,7 @@ func content(revision int64, entities ...string) *Content {
 		puts = append(puts, view.NewEntity(view.Key{Kind: 200, Name: strconv.Itoa(i)}, []byte(payload)))
 	}
 	return &Content{
-		Environment: "prod", Services: []string{"b", "a"},
+		Upstream: upstream, Environment: "prod", Services: []string{"b", "a"},
 		View:        view.Empty().With(view.Position{Epoch: 7, Revision: revision}, puts, nil),
 		Token:       []byte("go on"),
 		KeysVersion: 3, Keys: []*servingv1.PublicKey{{AccessKey: "sak_x", PublicKey: bytes.Repeat([]byte{1}, 32)}},
@@ -45,13 +45,15 @@ func equal(a, b *Content) bool {
 	if (a == nil) != (b == nil) || a == nil {
 		return a == b
 	}
-	same := a.Environment == b.Environment && a.View.Position() == b.View.Position() && a.View.Hash() == b.View.Hash() &&
+	same := a.Upstream == b.Upstream && a.Environment == b.Environment && a.View.Position() == b.View.Position() && a.View.Hash() == b.View.Hash() &&
 		a.View.Len() == b.View.Len() && bytes.Equal(a.Token, b.Token) && a.KeysVersion == b.KeysVersion && len(a.Keys) == len(b.Keys)
 	for i := range a.Keys {
 		same = same && proto.Equal(a.Keys[i], b.Keys[i])
 	}
 	return same
 }
+
+const upstream = "https://control.example.com"
 
 var asked = []string{"a", "b", "a"}
 
@@ -66,13 +68,13 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "made", "when needed")
 	s := New(folder, discard())
-	if got := s.Load("prod", asked); got != nil {
+	if got := s.Load(upstream, "prod", asked); got != nil {
 		t.Errorf("there is %v", got)
 	}
 	for revision := range int64(4) {
 		want := content(revision+1, "a", strings.Repeat("large", 100_000), "")
 		write(t, s, want)
-		if got := New(folder, discard()).Load("prod", asked); !equal(got, want) {
+		if got := New(folder, discard()).Load(upstream, "prod", asked); !equal(got, want) {
 			t.Errorf("revision %d: there is %+v", revision+1, got)
 		}
 	}
@@ -93,25 +95,68 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// TestOfOthers asks for what was not written.
+// TestOfOthers asks for what was not written: what is there stays there, and is
+// found by whom it belongs to.
 func TestOfOthers(t *testing.T) {
 	t.Parallel()
 	for name, load := range map[string]func(*Store) *Content{
-		"environment":   func(s *Store) *Content { return s.Load("test", asked) },
-		"one service":   func(s *Store) *Content { return s.Load("prod", []string{"a"}) },
-		"all services":  func(s *Store) *Content { return s.Load("prod", nil) },
-		"more services": func(s *Store) *Content { return s.Load("prod", []string{"a", "b", "c"}) },
+		"upstream":      func(s *Store) *Content { return s.Load("https://staging.example.com", "prod", asked) },
+		"environment":   func(s *Store) *Content { return s.Load(upstream, "test", asked) },
+		"one service":   func(s *Store) *Content { return s.Load(upstream, "prod", []string{"a"}) },
+		"all services":  func(s *Store) *Content { return s.Load(upstream, "prod", nil) },
+		"more services": func(s *Store) *Content { return s.Load(upstream, "prod", []string{"a", "b", "c"}) },
 	} {
-		folder := t.TempDir()
-		s := New(folder, discard())
+		folder, log := t.TempDir(), new(text)
+		s := New(folder, slog.New(slog.NewTextHandler(log, nil)))
+		want := content(2, "a")
 		write(t, s, content(1, "a"))
-		write(t, s, content(2, "a"))
+		write(t, s, want)
 		if got := load(s); got != nil {
 			t.Errorf("another %s: there is %+v", name, got)
 		}
-		if found, err := filepath.Glob(filepath.Join(folder, "*"+corruptMark+"*")); err != nil || len(found) != 2 {
+		if found, err := filepath.Glob(filepath.Join(folder, "*"+corruptMark+"*")); err != nil || len(found) > 0 {
 			t.Errorf("set aside: %v, %v", found, err)
 		}
+		if strings.Count(log.String(), "another owner") != 1 || !strings.Contains(log.String(), "owner.upstream="+upstream) ||
+			!strings.Contains(log.String(), "asked.upstream=https://") {
+			t.Errorf("another %s: the log has %q", name, log)
+		}
+		if got := s.Load(upstream, "prod", asked); !equal(got, want) {
+			t.Errorf("another %s: its owner finds %+v", name, got)
+		}
+	}
+}
+
+// text takes what is logged.
+type text = bytes.Buffer
+
+// TestOwnersTakeTurns has two owners write to one folder: each write replaces the
+// older generation, whoever's it is, and each owner finds its own as long as it is
+// there.
+func TestOwnersTakeTurns(t *testing.T) {
+	t.Parallel()
+	s := New(t.TempDir(), discard())
+	ours, theirs := content(1, "a"), content(2, "b")
+	theirs.Upstream = "https://staging.example.com"
+	write(t, s, ours)
+	write(t, s, theirs)
+	if got := s.Load(upstream, "prod", asked); !equal(got, ours) {
+		t.Errorf("there is %+v", got)
+	}
+	if got := s.Load(theirs.Upstream, "prod", asked); !equal(got, theirs) {
+		t.Errorf("there is %+v", got)
+	}
+	place(t, s, currentName, read(t, s, currentName)[:9]) // only what is damaged is set aside
+	if got := s.Load(theirs.Upstream, "prod", asked); got != nil {
+		t.Errorf("there is %+v", got)
+	}
+	if got := s.Load(upstream, "prod", asked); !equal(got, ours) {
+		t.Errorf("there is %+v", got)
+	}
+	write(t, s, theirs)
+	write(t, s, theirs)
+	if got := s.Load(upstream, "prod", asked); got != nil {
+		t.Errorf("after two writes of another owner there is %+v", got)
 	}
 }
 
@@ -129,7 +174,7 @@ func TestDamage(t *testing.T) {
 		t.Helper()
 		place(t, s, currentName, data)
 		place(t, s, previousName, previous)
-		if got := New(folder, discard()).Load("prod", asked); !equal(got, older) {
+		if got := New(folder, discard()).Load(upstream, "prod", asked); !equal(got, older) {
 			t.Fatalf("%s: there is %+v", what, got)
 		}
 		if _, err := os.Stat(s.path(currentName)); !errors.Is(err, fs.ErrNotExist) {
@@ -152,11 +197,11 @@ func TestDamage(t *testing.T) {
 	}
 	place(t, s, currentName, current[:9])
 	place(t, s, previousName, previous[:9])
-	if got := s.Load("prod", asked); got != nil {
+	if got := s.Load(upstream, "prod", asked); got != nil {
 		t.Errorf("both are damaged, and there is %+v", got)
 	}
 	write(t, s, newer)
-	if got := s.Load("prod", asked); !equal(got, newer) {
+	if got := s.Load(upstream, "prod", asked); !equal(got, newer) {
 		t.Errorf("there is %+v", got)
 	}
 }
@@ -202,7 +247,7 @@ func TestLeftovers(t *testing.T) {
 	if err := os.Rename(s.path(currentName), s.path(previousName)); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Load("prod", asked); !equal(got, want) {
+	if got := s.Load(upstream, "prod", asked); !equal(got, want) {
 		t.Errorf("there is %+v", got)
 	}
 	if found, err := filepath.Glob(s.path(tempPrefix + "*")); err != nil || len(found) > 0 {
@@ -238,7 +283,7 @@ func TestFullDisk(t *testing.T) {
 	if s.Failures() != 5 || logged.n != 1 {
 		t.Errorf("%d failures, %d lines in the log", s.Failures(), logged.n)
 	}
-	if got := s.Load("prod", asked); !equal(got, older) {
+	if got := s.Load(upstream, "prod", asked); !equal(got, older) {
 		t.Errorf("there is %+v", got)
 	}
 	s.create = openFile
@@ -271,7 +316,7 @@ func TestReadOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := New(name, discard())
-	if got := s.Load("prod", asked); got != nil {
+	if got := s.Load(upstream, "prod", asked); got != nil {
 		t.Errorf("there is %+v", got)
 	}
 	if err := s.Write(content(1)); err == nil || s.Failures() != 1 {
@@ -291,7 +336,7 @@ func TestUnreadable(t *testing.T) {
 	if err := os.Mkdir(s.path(currentName), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Load("prod", asked); !equal(got, want) {
+	if got := s.Load(upstream, "prod", asked); !equal(got, want) {
 		t.Errorf("there is %+v", got)
 	}
 	if _, err := os.Stat(s.path(currentName)); err != nil {
@@ -322,7 +367,7 @@ func TestRun(t *testing.T) {
 		s.Put(newest)
 		cancel()
 		<-done
-		if got := s.Load("prod", asked); !equal(got, newest) {
+		if got := s.Load(upstream, "prod", asked); !equal(got, newest) {
 			t.Errorf("there is %+v", got)
 		}
 		regular := written[:len(written)-1] // the last one does not wait
@@ -361,7 +406,7 @@ func TestRunTriesAgain(t *testing.T) {
 		mended.Store(true)
 		<-time.After(failedPause)
 		synctest.Wait()
-		if got := s.Load("prod", asked); !equal(got, want) {
+		if got := s.Load(upstream, "prod", asked); !equal(got, want) {
 			t.Errorf("there is %+v", got)
 		}
 		cancel()

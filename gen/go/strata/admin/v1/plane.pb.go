@@ -24,7 +24,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Plane is a data plane, or an SDK that follows the control plane.
+// Plane is a data plane that follows the control plane: whose access key has
+// ROLE_PLANE. What others report of themselves is not kept.
 type Plane struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it last reported.

@@ -801,7 +801,8 @@ func (x *Heartbeat) GetServerTimeMillis() int64 {
 	return 0
 }
 
-// AccessKeys is all keys that may follow the environment, whole each time.
+// AccessKeys is all keys that may follow the environment, whole each time. Of
+// other environments that a key is for, nothing is said.
 type AccessKeys struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Grows with each change of any key. A lower one than was seen is passed over.
@@ -1179,7 +1180,7 @@ type Status struct {
 	Rejections []*Rejection `protobuf:"bytes,8,rep,name=rejections,proto3" json:"rejections,omitempty"`
 	// For how long nobody has confirmed to it that it is at the newest revision.
 	StaleMillis int64 `protobuf:"varint,9,opt,name=stale_millis,proto3" json:"stale_millis,omitempty"`
-	// Those who follow it, and those who follow them.
+	// Those who follow it, and those who follow them: at most 1 MiB of them.
 	Followers     []*Followers `protobuf:"bytes,10,rep,name=followers,proto3" json:"followers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1349,12 +1350,11 @@ func (x *ReportStatusRequest) GetStatus() *Status {
 	return nil
 }
 
-// ReportStatusResponse says whether the report helped.
+// ReportStatusResponse says that the report was taken. Whether the server that
+// answers has the stream does not matter: where several share an address, it may
+// be another one's.
 type ReportStatusResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the stream is known to the server that answers. Where several share
-	// an address, it may be another one's.
-	StreamKnown   bool `protobuf:"varint,1,opt,name=stream_known,proto3" json:"stream_known,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1387,13 +1387,6 @@ func (x *ReportStatusResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ReportStatusResponse.ProtoReflect.Descriptor instead.
 func (*ReportStatusResponse) Descriptor() ([]byte, []int) {
 	return file_strata_serving_v1_config_proto_rawDescGZIP(), []int{13}
-}
-
-func (x *ReportStatusResponse) GetStreamKnown() bool {
-	if x != nil {
-		return x.StreamKnown
-	}
-	return false
 }
 
 var File_strata_serving_v1_config_proto protoreflect.FileDescriptor
@@ -1474,10 +1467,11 @@ const file_strata_serving_v1_config_proto_rawDesc = "" +
 	"\tRejection\x120\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.strata.config.v1.EntityKindR\x04kind\x12\x1a\n" +
 	"\x03key\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x03key\x12\"\n" +
-	"\aproblem\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\aproblem\"\xbb\x01\n" +
+	"\aproblem\x18\x03 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\aproblem\"\xc2\x01\n" +
 	"\tFollowers\x12 \n" +
-	"\x06client\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x06client\x12%\n" +
-	"\bservices\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bservices\x12\x1a\n" +
+	"\x06client\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x06client\x12,\n" +
+	"\bservices\x18\x02 \x03(\tB\x10\xbaH\r\x92\x01\n" +
+	"\x10\xe8\a\"\x05r\x03(\x80\x02R\bservices\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\x03R\brevision\x123\n" +
 	"\x05state\x18\x04 \x01(\x0e2\x1d.strata.serving.v1.PlaneStateR\x05state\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x05R\x05count\"\xd7\x03\n" +
@@ -1499,9 +1493,8 @@ const file_strata_serving_v1_config_proto_rawDesc = "" +
 	"\x13ReportStatusRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02(?R\venvironment\x12%\n" +
 	"\tstream_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02(@R\tstream_id\x129\n" +
-	"\x06status\x18\x03 \x01(\v2\x19.strata.serving.v1.StatusB\x06\xbaH\x03\xc8\x01\x01R\x06status\":\n" +
-	"\x14ReportStatusResponse\x12\"\n" +
-	"\fstream_known\x18\x01 \x01(\bR\fstream_known*r\n" +
+	"\x06status\x18\x03 \x01(\v2\x19.strata.serving.v1.StatusB\x06\xbaH\x03\xc8\x01\x01R\x06status\"*\n" +
+	"\x14ReportStatusResponseJ\x04\b\x01\x10\x02R\fstream_known*r\n" +
 	"\n" +
 	"PlaneState\x12\x1b\n" +
 	"\x17PLANE_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +

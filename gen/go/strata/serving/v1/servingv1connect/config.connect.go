@@ -61,7 +61,8 @@ type ConfigServiceClient interface {
 	Fetch(context.Context, *v1.FetchRequest) (*v1.FetchResponse, error)
 	// ReportStatus says what became of what was sent. A stream whose status was
 	// reported once ends when that is not done again for three heartbeats, as its
-	// reader may be gone without a trace.
+	// reader may be gone without a trace. Where several servers share an address,
+	// any of them takes the report.
 	//
 	// Errors: unauthenticated, permission_denied.
 	ReportStatus(context.Context, *v1.ReportStatusRequest) (*v1.ReportStatusResponse, error)
@@ -148,7 +149,8 @@ type ConfigServiceHandler interface {
 	Fetch(context.Context, *v1.FetchRequest) (*v1.FetchResponse, error)
 	// ReportStatus says what became of what was sent. A stream whose status was
 	// reported once ends when that is not done again for three heartbeats, as its
-	// reader may be gone without a trace.
+	// reader may be gone without a trace. Where several servers share an address,
+	// any of them takes the report.
 	//
 	// Errors: unauthenticated, permission_denied.
 	ReportStatus(context.Context, *v1.ReportStatusRequest) (*v1.ReportStatusResponse, error)

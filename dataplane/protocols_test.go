@@ -229,7 +229,7 @@ func TestReflection(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(services)
-	want := "[grpc.health.v1.Health strata.serving.v1.EvaluationService]"
+	want := "[grpc.health.v1.Health strata.serving.v1.ConfigService strata.serving.v1.EvaluationService]"
 	if got := fmt.Sprint(services); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

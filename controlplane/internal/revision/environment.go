@@ -94,13 +94,21 @@ func wholeSeconds(e *adminv1.Environment) error {
 
 // Environment returns an environment.
 func (s *Store) Environment(ctx context.Context, name string) (*adminv1.Environment, error) {
-	q := s.queries()
+	e, err := s.environmentIn(ctx, s.queries(), name)
+	return e, failure(ctx, err)
+}
+
+// environmentIn returns an environment as a transaction sees it.
+func (s *Store) environmentIn(ctx context.Context, q *dbsqlc.Queries, name string) (*adminv1.Environment, error) {
 	row, err := s.get(ctx, q, name)
 	if err != nil {
-		return nil, failure(ctx, err)
+		return nil, err
 	}
 	counts, err := q.CountResources(ctx, []int64{row.Environment.EnvID})
-	return environment(row.Environment, row.EnvironmentHead, counts), failure(ctx, err)
+	if err != nil {
+		return nil, err
+	}
+	return environment(row.Environment, row.EnvironmentHead, counts), nil
 }
 
 // Environments returns environments by name, from the one after a name on, and
@@ -140,7 +148,8 @@ func (s *Store) UpdateEnvironment(ctx context.Context, e *adminv1.Environment, m
 	if err := wholeSeconds(e); err != nil {
 		return nil, err
 	}
-	err := s.locked(ctx, e.GetName(), e.GetEtag(), validateOnly, func(q *dbsqlc.Queries, row dbsqlc.LockEnvironmentRow) error {
+	var updated *adminv1.Environment
+	err := s.locked(ctx, e.GetName(), e.GetEtag(), validateOnly, func(q *dbsqlc.Queries, row dbsqlc.LockEnvironmentRow) (err error) {
 		set := dbsqlc.UpdateEnvironmentParams{
 			EnvID: row.Environment.EnvID, Description: row.Environment.Description, CoolingSeconds: row.Environment.CoolingSeconds,
 		}
@@ -150,12 +159,13 @@ func (s *Store) UpdateEnvironment(ctx context.Context, e *adminv1.Environment, m
 		if e.CoolingPeriod != nil && (len(mask) == 0 || slices.Contains(mask, "cooling_period")) {
 			set.CoolingSeconds = e.GetCoolingPeriod().GetSeconds()
 		}
-		return q.UpdateEnvironment(ctx, set)
+		if err := q.UpdateEnvironment(ctx, set); err != nil {
+			return err
+		}
+		updated, err = s.environmentIn(ctx, q, e.GetName())
+		return err
 	})
-	if err != nil {
-		return nil, failure(ctx, err)
-	}
-	return s.Environment(ctx, e.GetName())
+	return updated, failure(ctx, err)
 }
 
 // DeleteEnvironment removes an environment with its history. It must be empty

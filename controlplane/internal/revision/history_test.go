@@ -309,6 +309,13 @@ func TestEnvironments(t *testing.T) {
 	if err != nil || changed.GetDescription() != "live" || changed.GetCoolingPeriod().GetSeconds() != 7*24*3600 {
 		t.Fatalf("got %v, %v", changed, err)
 	}
+	tried, err := s.UpdateEnvironment(t.Context(), &adminv1.Environment{Name: env, Description: "tried"}, []string{"description"}, true)
+	if err != nil || tried.GetDescription() != "tried" {
+		t.Errorf("what is only validated answers %v, %v", tried, err)
+	}
+	if e, err := s.Environment(t.Context(), env); err != nil || e.GetDescription() != "live" {
+		t.Errorf("what was only validated is written: %v, %v", e, err)
+	}
 	wantRefusal(t, s.DeleteEnvironment(t.Context(), env, e.GetEtag(), true, false), adminv1.ErrorReason_ERROR_REASON_STALE_ETAG)
 	wantRefusal(t, s.DeleteEnvironment(t.Context(), env, "", false, false), adminv1.ErrorReason_ERROR_REASON_STILL_REFERENCED, "1 layers")
 	if err := s.DeleteEnvironment(t.Context(), env, changed.GetEtag(), true, false); err != nil {

@@ -180,18 +180,6 @@ func (f *File) Set(server string, key *accesskey.Key) error {
 	return err
 }
 
-// Delete removes the key for a server, and reports whether there was one. Write
-// makes that last.
-func (f *File) Delete(server string) (there bool) {
-	address, err := normal(server)
-	if err != nil {
-		return false
-	}
-	_, there = f.servers[address]
-	delete(f.servers, address)
-	return there
-}
-
 // Write writes the file: whole or not at all, for its owner alone, in a folder
 // that is made for the owner alone if it is not there.
 func (f *File) Write() (err error) {

@@ -21,6 +21,10 @@ SOAK ?= 30m
 # How many random cases `make differential` compares.
 CASES ?= 1000000
 
+# Stamps of what the SDKs' tools are installed into.
+TS := sdk/ts/node_modules/.package-lock.json
+PYTHON := sdk/python/.venv/.installed
+
 export PATH := $(CURDIR)/bin:$(PATH)
 
 .PHONY: help
@@ -106,8 +110,9 @@ bench: ## Run the benchmarks of SUITE=layer|rule|merge|compile|server|control|pu
 # --- code
 
 .PHONY: gen
-gen: bin/buf bin/protoc-gen-go bin/protoc-gen-connect-go bin/protoc-gen-connect-openapi bin/sqlc .deps/protovalidate ## Generate code from the schemas
+gen: bin/buf bin/protoc-gen-go bin/protoc-gen-connect-go bin/protoc-gen-connect-openapi bin/sqlc .deps/protovalidate $(TS) $(PYTHON) ## Generate code from the schemas
 	bin/buf generate
+	bin/buf generate --template buf.gen.sdk.yaml
 	bin/buf generate --template buf.gen.openapi.yaml
 	cd db && ../bin/sqlc generate
 
@@ -133,9 +138,19 @@ fmt: bin/golangci-lint bin/buf .deps/protovalidate ## Format code and schemas
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf bin .deps dist
+	rm -rf bin .deps dist sdk/ts/node_modules sdk/ts/dist sdk/python/.venv
 
 # --- tools
+
+$(TS): sdk/ts/package-lock.json
+	cd sdk/ts && npm ci --no-audit --no-fund
+	touch $@
+
+$(PYTHON): sdk/python/requirements-dev.txt sdk/python/pyproject.toml
+	cd sdk/python && { [ -x .venv/bin/python ] || python3 -m venv .venv; }
+	cd sdk/python && .venv/bin/pip install -q --disable-pip-version-check -r requirements-dev.txt
+	cd sdk/python && .venv/bin/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
 
 .deps/protovalidate: bin/protodeps
 	bin/protodeps $@

@@ -43,7 +43,9 @@ type Suite struct {
 	// From rule and context to a truth value.
 	Rules []*RuleCase `protobuf:"bytes,5,rep,name=rules,proto3" json:"rules,omitempty"`
 	// From parameters in priority order to merged parameters.
-	Merges        []*MergeCase `protobuf:"bytes,6,rep,name=merges,proto3" json:"merges,omitempty"`
+	Merges []*MergeCase `protobuf:"bytes,6,rep,name=merges,proto3" json:"merges,omitempty"`
+	// From evaluation and path to value, source and exposures.
+	Reads         []*ReadCase `protobuf:"bytes,7,rep,name=reads,proto3" json:"reads,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,6 +118,13 @@ func (x *Suite) GetRules() []*RuleCase {
 func (x *Suite) GetMerges() []*MergeCase {
 	if x != nil {
 		return x.Merges
+	}
+	return nil
+}
+
+func (x *Suite) GetReads() []*ReadCase {
+	if x != nil {
+		return x.Reads
 	}
 	return nil
 }
@@ -604,18 +613,219 @@ func (x *MergeCase) GetMerged() *structpb.Struct {
 	return nil
 }
 
+// ReadCase checks the reading of a parameter.
+type ReadCase struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it shows; unique in the suite.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is served.
+	Config *Config `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	// Whose parameters are evaluated.
+	Service string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
+	// The context.
+	Context *structpb.Struct `protobuf:"bytes,4,opt,name=context,proto3" json:"context,omitempty"`
+	// What is read.
+	Path string `protobuf:"bytes,5,opt,name=path,proto3" json:"path,omitempty"`
+	// The value there; absent where there is none.
+	Value *structpb.Value `protobuf:"bytes,6,opt,name=value,proto3" json:"value,omitempty"`
+	// Whether any experiment of the service sets something there.
+	Known bool `protobuf:"varint,7,opt,name=known,proto3" json:"known,omitempty"`
+	// The layer that set it; empty where nobody did.
+	Winner string `protobuf:"bytes,8,opt,name=winner,proto3" json:"winner,omitempty"`
+	// Who is exposed by the reading, highest priority first.
+	Exposures     []*ReadExposure `protobuf:"bytes,9,rep,name=exposures,proto3" json:"exposures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadCase) Reset() {
+	*x = ReadCase{}
+	mi := &file_strata_conformance_v1_conformance_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadCase) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadCase) ProtoMessage() {}
+
+func (x *ReadCase) ProtoReflect() protoreflect.Message {
+	mi := &file_strata_conformance_v1_conformance_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadCase.ProtoReflect.Descriptor instead.
+func (*ReadCase) Descriptor() ([]byte, []int) {
+	return file_strata_conformance_v1_conformance_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ReadCase) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReadCase) GetConfig() *Config {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *ReadCase) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *ReadCase) GetContext() *structpb.Struct {
+	if x != nil {
+		return x.Context
+	}
+	return nil
+}
+
+func (x *ReadCase) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *ReadCase) GetValue() *structpb.Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *ReadCase) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *ReadCase) GetWinner() string {
+	if x != nil {
+		return x.Winner
+	}
+	return ""
+}
+
+func (x *ReadCase) GetExposures() []*ReadExposure {
+	if x != nil {
+		return x.Exposures
+	}
+	return nil
+}
+
+// ReadExposure is an exposure by a reading.
+type ReadExposure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The layer.
+	LayerId string `protobuf:"bytes,1,opt,name=layer_id,proto3" json:"layer_id,omitempty"`
+	// The experiment.
+	Eid int32 `protobuf:"varint,2,opt,name=eid,proto3" json:"eid,omitempty"`
+	// The variant.
+	Vid int32 `protobuf:"varint,3,opt,name=vid,proto3" json:"vid,omitempty"`
+	// The slot.
+	Slot int32 `protobuf:"varint,4,opt,name=slot,proto3" json:"slot,omitempty"`
+	// Whether layers of higher priority hid all of it.
+	Hidden        bool `protobuf:"varint,5,opt,name=hidden,proto3" json:"hidden,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadExposure) Reset() {
+	*x = ReadExposure{}
+	mi := &file_strata_conformance_v1_conformance_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadExposure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadExposure) ProtoMessage() {}
+
+func (x *ReadExposure) ProtoReflect() protoreflect.Message {
+	mi := &file_strata_conformance_v1_conformance_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadExposure.ProtoReflect.Descriptor instead.
+func (*ReadExposure) Descriptor() ([]byte, []int) {
+	return file_strata_conformance_v1_conformance_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ReadExposure) GetLayerId() string {
+	if x != nil {
+		return x.LayerId
+	}
+	return ""
+}
+
+func (x *ReadExposure) GetEid() int32 {
+	if x != nil {
+		return x.Eid
+	}
+	return 0
+}
+
+func (x *ReadExposure) GetVid() int32 {
+	if x != nil {
+		return x.Vid
+	}
+	return 0
+}
+
+func (x *ReadExposure) GetSlot() int32 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *ReadExposure) GetHidden() bool {
+	if x != nil {
+		return x.Hidden
+	}
+	return false
+}
+
 var File_strata_conformance_v1_conformance_proto protoreflect.FileDescriptor
 
 const file_strata_conformance_v1_conformance_proto_rawDesc = "" +
 	"\n" +
-	"'strata/conformance/v1/conformance.proto\x12\x15strata.conformance.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\"strata/serving/v1/evaluation.proto\"\xcf\x02\n" +
+	"'strata/conformance/v1/conformance.proto\x12\x15strata.conformance.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\"strata/serving/v1/evaluation.proto\"\x86\x03\n" +
 	"\x05Suite\x121\n" +
 	"\x05cases\x18\x01 \x03(\v2\x1b.strata.conformance.v1.CaseR\x05cases\x127\n" +
 	"\x06hashes\x18\x02 \x03(\v2\x1f.strata.conformance.v1.HashCaseR\x06hashes\x125\n" +
 	"\x05slots\x18\x03 \x03(\v2\x1f.strata.conformance.v1.SlotCaseR\x05slots\x122\n" +
 	"\x04keys\x18\x04 \x03(\v2\x1e.strata.conformance.v1.KeyCaseR\x04keys\x125\n" +
 	"\x05rules\x18\x05 \x03(\v2\x1f.strata.conformance.v1.RuleCaseR\x05rules\x128\n" +
-	"\x06merges\x18\x06 \x03(\v2 .strata.conformance.v1.MergeCaseR\x06merges\"\xb1\x02\n" +
+	"\x06merges\x18\x06 \x03(\v2 .strata.conformance.v1.MergeCaseR\x06merges\x125\n" +
+	"\x05reads\x18\a \x03(\v2\x1f.strata.conformance.v1.ReadCaseR\x05reads\"\xb1\x02\n" +
 	"\x04Case\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
 	"\x06config\x18\x02 \x01(\v2\x1d.strata.conformance.v1.ConfigR\x06config\x12<\n" +
@@ -657,7 +867,23 @@ const file_strata_conformance_v1_conformance_proto_rawDesc = "" +
 	"\tMergeCase\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x06params\x18\x02 \x03(\v2\x17.google.protobuf.StructR\x06params\x12/\n" +
-	"\x06merged\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x06mergedB\xec\x01\n" +
+	"\x06merged\x18\x03 \x01(\v2\x17.google.protobuf.StructR\x06merged\"\xd5\x02\n" +
+	"\bReadCase\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
+	"\x06config\x18\x02 \x01(\v2\x1d.strata.conformance.v1.ConfigR\x06config\x12\x18\n" +
+	"\aservice\x18\x03 \x01(\tR\aservice\x121\n" +
+	"\acontext\x18\x04 \x01(\v2\x17.google.protobuf.StructR\acontext\x12\x12\n" +
+	"\x04path\x18\x05 \x01(\tR\x04path\x12,\n" +
+	"\x05value\x18\x06 \x01(\v2\x16.google.protobuf.ValueR\x05value\x12\x14\n" +
+	"\x05known\x18\a \x01(\bR\x05known\x12\x16\n" +
+	"\x06winner\x18\b \x01(\tR\x06winner\x12A\n" +
+	"\texposures\x18\t \x03(\v2#.strata.conformance.v1.ReadExposureR\texposures\"z\n" +
+	"\fReadExposure\x12\x1a\n" +
+	"\blayer_id\x18\x01 \x01(\tR\blayer_id\x12\x10\n" +
+	"\x03eid\x18\x02 \x01(\x05R\x03eid\x12\x10\n" +
+	"\x03vid\x18\x03 \x01(\x05R\x03vid\x12\x12\n" +
+	"\x04slot\x18\x04 \x01(\x05R\x04slot\x12\x16\n" +
+	"\x06hidden\x18\x05 \x01(\bR\x06hiddenB\xec\x01\n" +
 	"\x19com.strata.conformance.v1B\x10ConformanceProtoP\x01ZGgithub.com/strata-exp/strata/gen/go/strata/conformance/v1;conformancev1\xa2\x02\x03SCX\xaa\x02\x15Strata.Conformance.V1\xca\x02\x15Strata\\Conformance\\V1\xe2\x02!Strata\\Conformance\\V1\\GPBMetadata\xea\x02\x17Strata::Conformance::V1b\x06proto3"
 
 var (
@@ -672,7 +898,7 @@ func file_strata_conformance_v1_conformance_proto_rawDescGZIP() []byte {
 	return file_strata_conformance_v1_conformance_proto_rawDescData
 }
 
-var file_strata_conformance_v1_conformance_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_strata_conformance_v1_conformance_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_strata_conformance_v1_conformance_proto_goTypes = []any{
 	(*Suite)(nil),              // 0: strata.conformance.v1.Suite
 	(*Case)(nil),               // 1: strata.conformance.v1.Case
@@ -682,14 +908,16 @@ var file_strata_conformance_v1_conformance_proto_goTypes = []any{
 	(*KeyCase)(nil),            // 5: strata.conformance.v1.KeyCase
 	(*RuleCase)(nil),           // 6: strata.conformance.v1.RuleCase
 	(*MergeCase)(nil),          // 7: strata.conformance.v1.MergeCase
-	nil,                        // 8: strata.conformance.v1.Case.ResultsEntry
-	nil,                        // 9: strata.conformance.v1.Config.FieldsEntry
-	nil,                        // 10: strata.conformance.v1.RuleCase.FieldsEntry
-	(*v1.EvaluateRequest)(nil), // 11: strata.serving.v1.EvaluateRequest
-	(*structpb.Struct)(nil),    // 12: google.protobuf.Struct
-	(*structpb.Value)(nil),     // 13: google.protobuf.Value
-	(v1.Truth)(0),              // 14: strata.serving.v1.Truth
-	(*v1.ServiceResult)(nil),   // 15: strata.serving.v1.ServiceResult
+	(*ReadCase)(nil),           // 8: strata.conformance.v1.ReadCase
+	(*ReadExposure)(nil),       // 9: strata.conformance.v1.ReadExposure
+	nil,                        // 10: strata.conformance.v1.Case.ResultsEntry
+	nil,                        // 11: strata.conformance.v1.Config.FieldsEntry
+	nil,                        // 12: strata.conformance.v1.RuleCase.FieldsEntry
+	(*v1.EvaluateRequest)(nil), // 13: strata.serving.v1.EvaluateRequest
+	(*structpb.Struct)(nil),    // 14: google.protobuf.Struct
+	(*structpb.Value)(nil),     // 15: google.protobuf.Value
+	(v1.Truth)(0),              // 16: strata.serving.v1.Truth
+	(*v1.ServiceResult)(nil),   // 17: strata.serving.v1.ServiceResult
 }
 var file_strata_conformance_v1_conformance_proto_depIdxs = []int32{
 	1,  // 0: strata.conformance.v1.Suite.cases:type_name -> strata.conformance.v1.Case
@@ -698,25 +926,30 @@ var file_strata_conformance_v1_conformance_proto_depIdxs = []int32{
 	5,  // 3: strata.conformance.v1.Suite.keys:type_name -> strata.conformance.v1.KeyCase
 	6,  // 4: strata.conformance.v1.Suite.rules:type_name -> strata.conformance.v1.RuleCase
 	7,  // 5: strata.conformance.v1.Suite.merges:type_name -> strata.conformance.v1.MergeCase
-	2,  // 6: strata.conformance.v1.Case.config:type_name -> strata.conformance.v1.Config
-	11, // 7: strata.conformance.v1.Case.request:type_name -> strata.serving.v1.EvaluateRequest
-	8,  // 8: strata.conformance.v1.Case.results:type_name -> strata.conformance.v1.Case.ResultsEntry
-	12, // 9: strata.conformance.v1.Config.layers:type_name -> google.protobuf.Struct
-	12, // 10: strata.conformance.v1.Config.experiments:type_name -> google.protobuf.Struct
-	9,  // 11: strata.conformance.v1.Config.fields:type_name -> strata.conformance.v1.Config.FieldsEntry
-	13, // 12: strata.conformance.v1.KeyCase.value:type_name -> google.protobuf.Value
-	10, // 13: strata.conformance.v1.RuleCase.fields:type_name -> strata.conformance.v1.RuleCase.FieldsEntry
-	12, // 14: strata.conformance.v1.RuleCase.rule:type_name -> google.protobuf.Struct
-	12, // 15: strata.conformance.v1.RuleCase.context:type_name -> google.protobuf.Struct
-	14, // 16: strata.conformance.v1.RuleCase.truth:type_name -> strata.serving.v1.Truth
-	12, // 17: strata.conformance.v1.MergeCase.params:type_name -> google.protobuf.Struct
-	12, // 18: strata.conformance.v1.MergeCase.merged:type_name -> google.protobuf.Struct
-	15, // 19: strata.conformance.v1.Case.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	8,  // 6: strata.conformance.v1.Suite.reads:type_name -> strata.conformance.v1.ReadCase
+	2,  // 7: strata.conformance.v1.Case.config:type_name -> strata.conformance.v1.Config
+	13, // 8: strata.conformance.v1.Case.request:type_name -> strata.serving.v1.EvaluateRequest
+	10, // 9: strata.conformance.v1.Case.results:type_name -> strata.conformance.v1.Case.ResultsEntry
+	14, // 10: strata.conformance.v1.Config.layers:type_name -> google.protobuf.Struct
+	14, // 11: strata.conformance.v1.Config.experiments:type_name -> google.protobuf.Struct
+	11, // 12: strata.conformance.v1.Config.fields:type_name -> strata.conformance.v1.Config.FieldsEntry
+	15, // 13: strata.conformance.v1.KeyCase.value:type_name -> google.protobuf.Value
+	12, // 14: strata.conformance.v1.RuleCase.fields:type_name -> strata.conformance.v1.RuleCase.FieldsEntry
+	14, // 15: strata.conformance.v1.RuleCase.rule:type_name -> google.protobuf.Struct
+	14, // 16: strata.conformance.v1.RuleCase.context:type_name -> google.protobuf.Struct
+	16, // 17: strata.conformance.v1.RuleCase.truth:type_name -> strata.serving.v1.Truth
+	14, // 18: strata.conformance.v1.MergeCase.params:type_name -> google.protobuf.Struct
+	14, // 19: strata.conformance.v1.MergeCase.merged:type_name -> google.protobuf.Struct
+	2,  // 20: strata.conformance.v1.ReadCase.config:type_name -> strata.conformance.v1.Config
+	14, // 21: strata.conformance.v1.ReadCase.context:type_name -> google.protobuf.Struct
+	15, // 22: strata.conformance.v1.ReadCase.value:type_name -> google.protobuf.Value
+	9,  // 23: strata.conformance.v1.ReadCase.exposures:type_name -> strata.conformance.v1.ReadExposure
+	17, // 24: strata.conformance.v1.Case.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_strata_conformance_v1_conformance_proto_init() }
@@ -731,7 +964,7 @@ func file_strata_conformance_v1_conformance_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strata_conformance_v1_conformance_proto_rawDesc), len(file_strata_conformance_v1_conformance_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

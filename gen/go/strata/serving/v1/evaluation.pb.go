@@ -28,6 +28,60 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ExposureMode says what becomes of exposures.
+type ExposureMode int32
+
+const (
+	// Nothing: nobody is taken for exposed.
+	ExposureMode_EXPOSURE_MODE_UNSPECIFIED ExposureMode = 0
+	// The data plane records one for each variant that matched, as if all
+	// parameters had been read.
+	ExposureMode_EXPOSURE_MODE_RECORD ExposureMode = 1
+	// They are in the answer, and nothing is recorded.
+	ExposureMode_EXPOSURE_MODE_RETURN ExposureMode = 2
+)
+
+// Enum value maps for ExposureMode.
+var (
+	ExposureMode_name = map[int32]string{
+		0: "EXPOSURE_MODE_UNSPECIFIED",
+		1: "EXPOSURE_MODE_RECORD",
+		2: "EXPOSURE_MODE_RETURN",
+	}
+	ExposureMode_value = map[string]int32{
+		"EXPOSURE_MODE_UNSPECIFIED": 0,
+		"EXPOSURE_MODE_RECORD":      1,
+		"EXPOSURE_MODE_RETURN":      2,
+	}
+)
+
+func (x ExposureMode) Enum() *ExposureMode {
+	p := new(ExposureMode)
+	*p = x
+	return p
+}
+
+func (x ExposureMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExposureMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_strata_serving_v1_evaluation_proto_enumTypes[0].Descriptor()
+}
+
+func (ExposureMode) Type() protoreflect.EnumType {
+	return &file_strata_serving_v1_evaluation_proto_enumTypes[0]
+}
+
+func (x ExposureMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExposureMode.Descriptor instead.
+func (ExposureMode) EnumDescriptor() ([]byte, []int) {
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{0}
+}
+
 // LayerOutcome is what came of a layer in one evaluation.
 type LayerOutcome int32
 
@@ -89,11 +143,11 @@ func (x LayerOutcome) String() string {
 }
 
 func (LayerOutcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_strata_serving_v1_evaluation_proto_enumTypes[0].Descriptor()
+	return file_strata_serving_v1_evaluation_proto_enumTypes[1].Descriptor()
 }
 
 func (LayerOutcome) Type() protoreflect.EnumType {
-	return &file_strata_serving_v1_evaluation_proto_enumTypes[0]
+	return &file_strata_serving_v1_evaluation_proto_enumTypes[1]
 }
 
 func (x LayerOutcome) Number() protoreflect.EnumNumber {
@@ -102,7 +156,7 @@ func (x LayerOutcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use LayerOutcome.Descriptor instead.
 func (LayerOutcome) EnumDescriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{0}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{1}
 }
 
 // Truth is a value of Kleene's three-valued logic.
@@ -146,11 +200,11 @@ func (x Truth) String() string {
 }
 
 func (Truth) Descriptor() protoreflect.EnumDescriptor {
-	return file_strata_serving_v1_evaluation_proto_enumTypes[1].Descriptor()
+	return file_strata_serving_v1_evaluation_proto_enumTypes[2].Descriptor()
 }
 
 func (Truth) Type() protoreflect.EnumType {
-	return &file_strata_serving_v1_evaluation_proto_enumTypes[1]
+	return &file_strata_serving_v1_evaluation_proto_enumTypes[2]
 }
 
 func (x Truth) Number() protoreflect.EnumNumber {
@@ -159,7 +213,7 @@ func (x Truth) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Truth.Descriptor instead.
 func (Truth) EnumDescriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{1}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{2}
 }
 
 // EvaluateRequest asks for the parameters of one user, or whatever else the
@@ -174,7 +228,11 @@ type EvaluateRequest struct {
 	Context *structpb.Struct `protobuf:"bytes,2,opt,name=context,proto3" json:"context,omitempty"`
 	// If not empty, only these layers take part, at most 1,000. Names that do
 	// not exist are ignored.
-	Layers        []string `protobuf:"bytes,3,rep,name=layers,proto3" json:"layers,omitempty"`
+	Layers []string `protobuf:"bytes,3,rep,name=layers,proto3" json:"layers,omitempty"`
+	// What becomes of the exposures to the variants that matched. A caller who
+	// reads the parameters at once has them recorded; one who may not, or later,
+	// has them returned, and sends what was read to EventService.
+	Exposures     ExposureMode `protobuf:"varint,4,opt,name=exposures,proto3,enum=strata.serving.v1.ExposureMode" json:"exposures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -228,6 +286,13 @@ func (x *EvaluateRequest) GetLayers() []string {
 		return x.Layers
 	}
 	return nil
+}
+
+func (x *EvaluateRequest) GetExposures() ExposureMode {
+	if x != nil {
+		return x.Exposures
+	}
+	return ExposureMode_EXPOSURE_MODE_UNSPECIFIED
 }
 
 // EvaluateResponse holds one result for each requested service.
@@ -294,6 +359,12 @@ type ServiceResult struct {
 	Vids []int32 `protobuf:"varint,2,rep,packed,name=vids,proto3" json:"vids,omitempty"`
 	// The layers of the matched variants, in the same order as vids.
 	MatchedLayers []string `protobuf:"bytes,3,rep,name=matched_layers,proto3" json:"matched_layers,omitempty"`
+	// With EXPOSURE_MODE_RETURN: the exposures to the variants in vids, in the same
+	// order, as if all parameters had been read.
+	Exposures []*Exposure `protobuf:"bytes,4,rep,name=exposures,proto3" json:"exposures,omitempty"`
+	// With EXPOSURE_MODE_RETURN: which of them there are if a part of the parameters
+	// is read: see docs/semantics.md, Reading parameters.
+	Leaves        []*Leaf `protobuf:"bytes,5,rep,name=leaves,proto3" json:"leaves,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -349,6 +420,96 @@ func (x *ServiceResult) GetMatchedLayers() []string {
 	return nil
 }
 
+func (x *ServiceResult) GetExposures() []*Exposure {
+	if x != nil {
+		return x.Exposures
+	}
+	return nil
+}
+
+func (x *ServiceResult) GetLeaves() []*Leaf {
+	if x != nil {
+		return x.Leaves
+	}
+	return nil
+}
+
+// Leaf is a path at which a matched experiment sets a whole value, in the
+// variant that matched or in another one.
+type Leaf struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path, as docs/semantics.md writes it.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The match that set the value there, as an index into vids; -1 where nobody
+	// set one.
+	Winner int32 `protobuf:"varint,2,opt,name=winner,proto3" json:"winner,omitempty"`
+	// The matches whose experiments set a value there, as indices into vids: those
+	// that were not hidden by layers of higher priority, and those that were.
+	Exposed []int32 `protobuf:"varint,3,rep,packed,name=exposed,proto3" json:"exposed,omitempty"`
+	// As above.
+	Hidden        []int32 `protobuf:"varint,4,rep,packed,name=hidden,proto3" json:"hidden,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leaf) Reset() {
+	*x = Leaf{}
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leaf) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leaf) ProtoMessage() {}
+
+func (x *Leaf) ProtoReflect() protoreflect.Message {
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leaf.ProtoReflect.Descriptor instead.
+func (*Leaf) Descriptor() ([]byte, []int) {
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Leaf) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Leaf) GetWinner() int32 {
+	if x != nil {
+		return x.Winner
+	}
+	return 0
+}
+
+func (x *Leaf) GetExposed() []int32 {
+	if x != nil {
+		return x.Exposed
+	}
+	return nil
+}
+
+func (x *Leaf) GetHidden() []int32 {
+	if x != nil {
+		return x.Hidden
+	}
+	return nil
+}
+
 // BatchEvaluateRequest holds requests that are answered at one revision.
 type BatchEvaluateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -360,7 +521,7 @@ type BatchEvaluateRequest struct {
 
 func (x *BatchEvaluateRequest) Reset() {
 	*x = BatchEvaluateRequest{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[3]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -372,7 +533,7 @@ func (x *BatchEvaluateRequest) String() string {
 func (*BatchEvaluateRequest) ProtoMessage() {}
 
 func (x *BatchEvaluateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[3]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -385,7 +546,7 @@ func (x *BatchEvaluateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchEvaluateRequest.ProtoReflect.Descriptor instead.
 func (*BatchEvaluateRequest) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{3}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BatchEvaluateRequest) GetRequests() []*EvaluateRequest {
@@ -406,7 +567,7 @@ type BatchEvaluateResponse struct {
 
 func (x *BatchEvaluateResponse) Reset() {
 	*x = BatchEvaluateResponse{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +579,7 @@ func (x *BatchEvaluateResponse) String() string {
 func (*BatchEvaluateResponse) ProtoMessage() {}
 
 func (x *BatchEvaluateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +592,7 @@ func (x *BatchEvaluateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchEvaluateResponse.ProtoReflect.Descriptor instead.
 func (*BatchEvaluateResponse) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{4}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BatchEvaluateResponse) GetResponses() []*BatchEvaluateResponse_Entry {
@@ -463,7 +624,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -475,7 +636,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -488,7 +649,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{5}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ExplainRequest) GetServices() []string {
@@ -568,7 +729,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +741,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +754,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{6}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainResponse) GetResults() map[string]*ServiceExplanation {
@@ -625,7 +786,7 @@ type ServiceExplanation struct {
 
 func (x *ServiceExplanation) Reset() {
 	*x = ServiceExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -637,7 +798,7 @@ func (x *ServiceExplanation) String() string {
 func (*ServiceExplanation) ProtoMessage() {}
 
 func (x *ServiceExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -650,7 +811,7 @@ func (x *ServiceExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceExplanation.ProtoReflect.Descriptor instead.
 func (*ServiceExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{7}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServiceExplanation) GetResult() *ServiceResult {
@@ -706,7 +867,7 @@ type LayerExplanation struct {
 
 func (x *LayerExplanation) Reset() {
 	*x = LayerExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +879,7 @@ func (x *LayerExplanation) String() string {
 func (*LayerExplanation) ProtoMessage() {}
 
 func (x *LayerExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +892,7 @@ func (x *LayerExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerExplanation.ProtoReflect.Descriptor instead.
 func (*LayerExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{8}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *LayerExplanation) GetLayerId() string {
@@ -835,7 +996,7 @@ type RuleExplanation struct {
 
 func (x *RuleExplanation) Reset() {
 	*x = RuleExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +1008,7 @@ func (x *RuleExplanation) String() string {
 func (*RuleExplanation) ProtoMessage() {}
 
 func (x *RuleExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +1021,7 @@ func (x *RuleExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleExplanation.ProtoReflect.Descriptor instead.
 func (*RuleExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{9}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RuleExplanation) GetOp() v1.Operator {
@@ -928,7 +1089,7 @@ type ParameterExplanation struct {
 
 func (x *ParameterExplanation) Reset() {
 	*x = ParameterExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -940,7 +1101,7 @@ func (x *ParameterExplanation) String() string {
 func (*ParameterExplanation) ProtoMessage() {}
 
 func (x *ParameterExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -953,7 +1114,7 @@ func (x *ParameterExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterExplanation.ProtoReflect.Descriptor instead.
 func (*ParameterExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{10}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ParameterExplanation) GetPath() string {
@@ -994,7 +1155,7 @@ type Contribution struct {
 
 func (x *Contribution) Reset() {
 	*x = Contribution{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1006,7 +1167,7 @@ func (x *Contribution) String() string {
 func (*Contribution) ProtoMessage() {}
 
 func (x *Contribution) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1019,7 +1180,7 @@ func (x *Contribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contribution.ProtoReflect.Descriptor instead.
 func (*Contribution) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{11}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Contribution) GetLayerId() string {
@@ -1065,7 +1226,7 @@ type BatchEvaluateResponse_Entry struct {
 
 func (x *BatchEvaluateResponse_Entry) Reset() {
 	*x = BatchEvaluateResponse_Entry{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[13]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1238,7 @@ func (x *BatchEvaluateResponse_Entry) String() string {
 func (*BatchEvaluateResponse_Entry) ProtoMessage() {}
 
 func (x *BatchEvaluateResponse_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[13]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1251,7 @@ func (x *BatchEvaluateResponse_Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchEvaluateResponse_Entry.ProtoReflect.Descriptor instead.
 func (*BatchEvaluateResponse_Entry) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{4, 0}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{5, 0}
 }
 
 func (x *BatchEvaluateResponse_Entry) GetResults() map[string]*ServiceResult {
@@ -1118,23 +1279,31 @@ var File_strata_serving_v1_evaluation_proto protoreflect.FileDescriptor
 
 const file_strata_serving_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"\"strata/serving/v1/evaluation.proto\x12\x11strata.serving.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrata/config/v1/config.proto\x1a\x1dstrata/serving/v1/error.proto\"\x98\x01\n" +
+	"\"strata/serving/v1/evaluation.proto\x12\x11strata.serving.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrata/config/v1/config.proto\x1a\x1dstrata/serving/v1/error.proto\x1a\x1dstrata/serving/v1/event.proto\"\xe1\x01\n" +
 	"\x0fEvaluateRequest\x12/\n" +
 	"\bservices\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\b\x01\x10d\"\ar\x05 \x01(\x80\x02R\bservices\x121\n" +
 	"\acontext\x18\x02 \x01(\v2\x17.google.protobuf.StructR\acontext\x12!\n" +
-	"\x06layers\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06layers\"\xd8\x01\n" +
+	"\x06layers\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\x06layers\x12G\n" +
+	"\texposures\x18\x04 \x01(\x0e2\x1f.strata.serving.v1.ExposureModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\texposures\"\xd8\x01\n" +
 	"\x10EvaluateResponse\x12J\n" +
 	"\aresults\x18\x01 \x03(\v20.strata.serving.v1.EvaluateResponse.ResultsEntryR\aresults\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x1a\\\n" +
 	"\fResultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x126\n" +
-	"\x05value\x18\x02 \x01(\v2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01\"\x84\x01\n" +
+	"\x05value\x18\x02 \x01(\v2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01\"\xf0\x01\n" +
 	"\rServiceResult\x127\n" +
 	"\n" +
 	"parameters\x18\x01 \x01(\v2\x17.google.protobuf.StructR\n" +
 	"parameters\x12\x12\n" +
 	"\x04vids\x18\x02 \x03(\x05R\x04vids\x12&\n" +
-	"\x0ematched_layers\x18\x03 \x03(\tR\x0ematched_layers\"h\n" +
+	"\x0ematched_layers\x18\x03 \x03(\tR\x0ematched_layers\x129\n" +
+	"\texposures\x18\x04 \x03(\v2\x1b.strata.serving.v1.ExposureR\texposures\x12/\n" +
+	"\x06leaves\x18\x05 \x03(\v2\x17.strata.serving.v1.LeafR\x06leaves\"d\n" +
+	"\x04Leaf\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06winner\x18\x02 \x01(\x05R\x06winner\x12\x18\n" +
+	"\aexposed\x18\x03 \x03(\x05R\aexposed\x12\x16\n" +
+	"\x06hidden\x18\x04 \x03(\x05R\x06hidden\"h\n" +
 	"\x14BatchEvaluateRequest\x12P\n" +
 	"\brequests\x18\x01 \x03(\v2\".strata.serving.v1.EvaluateRequestB\x10\xbaH\r\x92\x01\n" +
 	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\brequests\"\xf0\x02\n" +
@@ -1196,7 +1365,11 @@ const file_strata_serving_v1_evaluation_proto_rawDesc = "" +
 	"\blayer_id\x18\x01 \x01(\tR\blayer_id\x12\x10\n" +
 	"\x03eid\x18\x02 \x01(\x05R\x03eid\x12\x10\n" +
 	"\x03vid\x18\x03 \x01(\x05R\x03vid\x12,\n" +
-	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x05value*\x9b\x02\n" +
+	"\x05value\x18\x04 \x01(\v2\x16.google.protobuf.ValueR\x05value*a\n" +
+	"\fExposureMode\x12\x1d\n" +
+	"\x19EXPOSURE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14EXPOSURE_MODE_RECORD\x10\x01\x12\x18\n" +
+	"\x14EXPOSURE_MODE_RETURN\x10\x02*\x9b\x02\n" +
 	"\fLayerOutcome\x12\x1d\n" +
 	"\x19LAYER_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15LAYER_OUTCOME_MATCHED\x10\x01\x12\x1a\n" +
@@ -1231,76 +1404,82 @@ func file_strata_serving_v1_evaluation_proto_rawDescGZIP() []byte {
 	return file_strata_serving_v1_evaluation_proto_rawDescData
 }
 
-var file_strata_serving_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_strata_serving_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_strata_serving_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_strata_serving_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_strata_serving_v1_evaluation_proto_goTypes = []any{
-	(LayerOutcome)(0),                   // 0: strata.serving.v1.LayerOutcome
-	(Truth)(0),                          // 1: strata.serving.v1.Truth
-	(*EvaluateRequest)(nil),             // 2: strata.serving.v1.EvaluateRequest
-	(*EvaluateResponse)(nil),            // 3: strata.serving.v1.EvaluateResponse
-	(*ServiceResult)(nil),               // 4: strata.serving.v1.ServiceResult
-	(*BatchEvaluateRequest)(nil),        // 5: strata.serving.v1.BatchEvaluateRequest
-	(*BatchEvaluateResponse)(nil),       // 6: strata.serving.v1.BatchEvaluateResponse
-	(*ExplainRequest)(nil),              // 7: strata.serving.v1.ExplainRequest
-	(*ExplainResponse)(nil),             // 8: strata.serving.v1.ExplainResponse
-	(*ServiceExplanation)(nil),          // 9: strata.serving.v1.ServiceExplanation
-	(*LayerExplanation)(nil),            // 10: strata.serving.v1.LayerExplanation
-	(*RuleExplanation)(nil),             // 11: strata.serving.v1.RuleExplanation
-	(*ParameterExplanation)(nil),        // 12: strata.serving.v1.ParameterExplanation
-	(*Contribution)(nil),                // 13: strata.serving.v1.Contribution
-	nil,                                 // 14: strata.serving.v1.EvaluateResponse.ResultsEntry
-	(*BatchEvaluateResponse_Entry)(nil), // 15: strata.serving.v1.BatchEvaluateResponse.Entry
-	nil,                                 // 16: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
-	nil,                                 // 17: strata.serving.v1.ExplainResponse.ResultsEntry
-	(*structpb.Struct)(nil),             // 18: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),       // 19: google.protobuf.Timestamp
-	(*v1.Range)(nil),                    // 20: strata.config.v1.Range
-	(v1.Operator)(0),                    // 21: strata.config.v1.Operator
-	(v1.FieldType)(0),                   // 22: strata.config.v1.FieldType
-	(*v1.Value)(nil),                    // 23: strata.config.v1.Value
-	(*structpb.Value)(nil),              // 24: google.protobuf.Value
-	(*Error)(nil),                       // 25: strata.serving.v1.Error
+	(ExposureMode)(0),                   // 0: strata.serving.v1.ExposureMode
+	(LayerOutcome)(0),                   // 1: strata.serving.v1.LayerOutcome
+	(Truth)(0),                          // 2: strata.serving.v1.Truth
+	(*EvaluateRequest)(nil),             // 3: strata.serving.v1.EvaluateRequest
+	(*EvaluateResponse)(nil),            // 4: strata.serving.v1.EvaluateResponse
+	(*ServiceResult)(nil),               // 5: strata.serving.v1.ServiceResult
+	(*Leaf)(nil),                        // 6: strata.serving.v1.Leaf
+	(*BatchEvaluateRequest)(nil),        // 7: strata.serving.v1.BatchEvaluateRequest
+	(*BatchEvaluateResponse)(nil),       // 8: strata.serving.v1.BatchEvaluateResponse
+	(*ExplainRequest)(nil),              // 9: strata.serving.v1.ExplainRequest
+	(*ExplainResponse)(nil),             // 10: strata.serving.v1.ExplainResponse
+	(*ServiceExplanation)(nil),          // 11: strata.serving.v1.ServiceExplanation
+	(*LayerExplanation)(nil),            // 12: strata.serving.v1.LayerExplanation
+	(*RuleExplanation)(nil),             // 13: strata.serving.v1.RuleExplanation
+	(*ParameterExplanation)(nil),        // 14: strata.serving.v1.ParameterExplanation
+	(*Contribution)(nil),                // 15: strata.serving.v1.Contribution
+	nil,                                 // 16: strata.serving.v1.EvaluateResponse.ResultsEntry
+	(*BatchEvaluateResponse_Entry)(nil), // 17: strata.serving.v1.BatchEvaluateResponse.Entry
+	nil,                                 // 18: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
+	nil,                                 // 19: strata.serving.v1.ExplainResponse.ResultsEntry
+	(*structpb.Struct)(nil),             // 20: google.protobuf.Struct
+	(*Exposure)(nil),                    // 21: strata.serving.v1.Exposure
+	(*timestamppb.Timestamp)(nil),       // 22: google.protobuf.Timestamp
+	(*v1.Range)(nil),                    // 23: strata.config.v1.Range
+	(v1.Operator)(0),                    // 24: strata.config.v1.Operator
+	(v1.FieldType)(0),                   // 25: strata.config.v1.FieldType
+	(*v1.Value)(nil),                    // 26: strata.config.v1.Value
+	(*structpb.Value)(nil),              // 27: google.protobuf.Value
+	(*Error)(nil),                       // 28: strata.serving.v1.Error
 }
 var file_strata_serving_v1_evaluation_proto_depIdxs = []int32{
-	18, // 0: strata.serving.v1.EvaluateRequest.context:type_name -> google.protobuf.Struct
-	14, // 1: strata.serving.v1.EvaluateResponse.results:type_name -> strata.serving.v1.EvaluateResponse.ResultsEntry
-	18, // 2: strata.serving.v1.ServiceResult.parameters:type_name -> google.protobuf.Struct
-	2,  // 3: strata.serving.v1.BatchEvaluateRequest.requests:type_name -> strata.serving.v1.EvaluateRequest
-	15, // 4: strata.serving.v1.BatchEvaluateResponse.responses:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry
-	18, // 5: strata.serving.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
-	19, // 6: strata.serving.v1.ExplainRequest.time:type_name -> google.protobuf.Timestamp
-	17, // 7: strata.serving.v1.ExplainResponse.results:type_name -> strata.serving.v1.ExplainResponse.ResultsEntry
-	4,  // 8: strata.serving.v1.ServiceExplanation.result:type_name -> strata.serving.v1.ServiceResult
-	10, // 9: strata.serving.v1.ServiceExplanation.layers:type_name -> strata.serving.v1.LayerExplanation
-	12, // 10: strata.serving.v1.ServiceExplanation.parameters:type_name -> strata.serving.v1.ParameterExplanation
-	0,  // 11: strata.serving.v1.LayerExplanation.outcome:type_name -> strata.serving.v1.LayerOutcome
-	20, // 12: strata.serving.v1.LayerExplanation.range:type_name -> strata.config.v1.Range
-	11, // 13: strata.serving.v1.LayerExplanation.rule:type_name -> strata.serving.v1.RuleExplanation
-	21, // 14: strata.serving.v1.RuleExplanation.op:type_name -> strata.config.v1.Operator
-	1,  // 15: strata.serving.v1.RuleExplanation.truth:type_name -> strata.serving.v1.Truth
-	11, // 16: strata.serving.v1.RuleExplanation.children:type_name -> strata.serving.v1.RuleExplanation
-	22, // 17: strata.serving.v1.RuleExplanation.type:type_name -> strata.config.v1.FieldType
-	23, // 18: strata.serving.v1.RuleExplanation.values:type_name -> strata.config.v1.Value
-	24, // 19: strata.serving.v1.RuleExplanation.seen:type_name -> google.protobuf.Value
-	13, // 20: strata.serving.v1.ParameterExplanation.winner:type_name -> strata.serving.v1.Contribution
-	13, // 21: strata.serving.v1.ParameterExplanation.hidden:type_name -> strata.serving.v1.Contribution
-	24, // 22: strata.serving.v1.Contribution.value:type_name -> google.protobuf.Value
-	4,  // 23: strata.serving.v1.EvaluateResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
-	16, // 24: strata.serving.v1.BatchEvaluateResponse.Entry.results:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
-	25, // 25: strata.serving.v1.BatchEvaluateResponse.Entry.error:type_name -> strata.serving.v1.Error
-	4,  // 26: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
-	9,  // 27: strata.serving.v1.ExplainResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceExplanation
-	2,  // 28: strata.serving.v1.EvaluationService.Evaluate:input_type -> strata.serving.v1.EvaluateRequest
-	5,  // 29: strata.serving.v1.EvaluationService.BatchEvaluate:input_type -> strata.serving.v1.BatchEvaluateRequest
-	7,  // 30: strata.serving.v1.EvaluationService.Explain:input_type -> strata.serving.v1.ExplainRequest
-	3,  // 31: strata.serving.v1.EvaluationService.Evaluate:output_type -> strata.serving.v1.EvaluateResponse
-	6,  // 32: strata.serving.v1.EvaluationService.BatchEvaluate:output_type -> strata.serving.v1.BatchEvaluateResponse
-	8,  // 33: strata.serving.v1.EvaluationService.Explain:output_type -> strata.serving.v1.ExplainResponse
-	31, // [31:34] is the sub-list for method output_type
-	28, // [28:31] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	20, // 0: strata.serving.v1.EvaluateRequest.context:type_name -> google.protobuf.Struct
+	0,  // 1: strata.serving.v1.EvaluateRequest.exposures:type_name -> strata.serving.v1.ExposureMode
+	16, // 2: strata.serving.v1.EvaluateResponse.results:type_name -> strata.serving.v1.EvaluateResponse.ResultsEntry
+	20, // 3: strata.serving.v1.ServiceResult.parameters:type_name -> google.protobuf.Struct
+	21, // 4: strata.serving.v1.ServiceResult.exposures:type_name -> strata.serving.v1.Exposure
+	6,  // 5: strata.serving.v1.ServiceResult.leaves:type_name -> strata.serving.v1.Leaf
+	3,  // 6: strata.serving.v1.BatchEvaluateRequest.requests:type_name -> strata.serving.v1.EvaluateRequest
+	17, // 7: strata.serving.v1.BatchEvaluateResponse.responses:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry
+	20, // 8: strata.serving.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
+	22, // 9: strata.serving.v1.ExplainRequest.time:type_name -> google.protobuf.Timestamp
+	19, // 10: strata.serving.v1.ExplainResponse.results:type_name -> strata.serving.v1.ExplainResponse.ResultsEntry
+	5,  // 11: strata.serving.v1.ServiceExplanation.result:type_name -> strata.serving.v1.ServiceResult
+	12, // 12: strata.serving.v1.ServiceExplanation.layers:type_name -> strata.serving.v1.LayerExplanation
+	14, // 13: strata.serving.v1.ServiceExplanation.parameters:type_name -> strata.serving.v1.ParameterExplanation
+	1,  // 14: strata.serving.v1.LayerExplanation.outcome:type_name -> strata.serving.v1.LayerOutcome
+	23, // 15: strata.serving.v1.LayerExplanation.range:type_name -> strata.config.v1.Range
+	13, // 16: strata.serving.v1.LayerExplanation.rule:type_name -> strata.serving.v1.RuleExplanation
+	24, // 17: strata.serving.v1.RuleExplanation.op:type_name -> strata.config.v1.Operator
+	2,  // 18: strata.serving.v1.RuleExplanation.truth:type_name -> strata.serving.v1.Truth
+	13, // 19: strata.serving.v1.RuleExplanation.children:type_name -> strata.serving.v1.RuleExplanation
+	25, // 20: strata.serving.v1.RuleExplanation.type:type_name -> strata.config.v1.FieldType
+	26, // 21: strata.serving.v1.RuleExplanation.values:type_name -> strata.config.v1.Value
+	27, // 22: strata.serving.v1.RuleExplanation.seen:type_name -> google.protobuf.Value
+	15, // 23: strata.serving.v1.ParameterExplanation.winner:type_name -> strata.serving.v1.Contribution
+	15, // 24: strata.serving.v1.ParameterExplanation.hidden:type_name -> strata.serving.v1.Contribution
+	27, // 25: strata.serving.v1.Contribution.value:type_name -> google.protobuf.Value
+	5,  // 26: strata.serving.v1.EvaluateResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
+	18, // 27: strata.serving.v1.BatchEvaluateResponse.Entry.results:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
+	28, // 28: strata.serving.v1.BatchEvaluateResponse.Entry.error:type_name -> strata.serving.v1.Error
+	5,  // 29: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
+	11, // 30: strata.serving.v1.ExplainResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceExplanation
+	3,  // 31: strata.serving.v1.EvaluationService.Evaluate:input_type -> strata.serving.v1.EvaluateRequest
+	7,  // 32: strata.serving.v1.EvaluationService.BatchEvaluate:input_type -> strata.serving.v1.BatchEvaluateRequest
+	9,  // 33: strata.serving.v1.EvaluationService.Explain:input_type -> strata.serving.v1.ExplainRequest
+	4,  // 34: strata.serving.v1.EvaluationService.Evaluate:output_type -> strata.serving.v1.EvaluateResponse
+	8,  // 35: strata.serving.v1.EvaluationService.BatchEvaluate:output_type -> strata.serving.v1.BatchEvaluateResponse
+	10, // 36: strata.serving.v1.EvaluationService.Explain:output_type -> strata.serving.v1.ExplainResponse
+	34, // [34:37] is the sub-list for method output_type
+	31, // [31:34] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_strata_serving_v1_evaluation_proto_init() }
@@ -1309,18 +1488,19 @@ func file_strata_serving_v1_evaluation_proto_init() {
 		return
 	}
 	file_strata_serving_v1_error_proto_init()
-	file_strata_serving_v1_evaluation_proto_msgTypes[5].OneofWrappers = []any{
+	file_strata_serving_v1_event_proto_init()
+	file_strata_serving_v1_evaluation_proto_msgTypes[6].OneofWrappers = []any{
 		(*ExplainRequest_Revision)(nil),
 		(*ExplainRequest_Time)(nil),
 	}
-	file_strata_serving_v1_evaluation_proto_msgTypes[8].OneofWrappers = []any{}
+	file_strata_serving_v1_evaluation_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strata_serving_v1_evaluation_proto_rawDesc), len(file_strata_serving_v1_evaluation_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   16,
+			NumEnums:      3,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

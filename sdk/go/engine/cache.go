@@ -56,6 +56,7 @@ func (c *cache) put(hash uint64, matches []*identity, result *Result) {
 	if bytes > c.limit/16 {
 		return
 	}
+	result.held.Store(1)
 	e := &cacheEntry{hash: hash, matches: slices.Clone(matches), result: result, bytes: bytes}
 	place, other := c.places(hash)
 	if place.Load() != nil && (other.Load() == nil || hash>>63 == 1) {
@@ -81,7 +82,23 @@ func (c *cache) replace(place *atomic.Pointer[cacheEntry], e *cacheEntry) {
 		delta += e.bytes
 	}
 	if old := place.Swap(e); old != nil {
-		delta -= old.bytes
+		delta -= old.bytes + old.result.held.Swap(-1) - 1
 	}
 	c.bytes.Add(delta)
+}
+
+// grow counts bytes that a result wants to hold beside its own. It returns false
+// where there is no room for them, or the result is not kept any more.
+func (c *cache) grow(result *Result, bytes int64) bool {
+	for {
+		switch held := result.held.Load(); {
+		case held == 0: // it is its owner's alone
+			return true
+		case held < 0 || c.bytes.Load()+bytes > c.limit:
+			return false
+		case result.held.CompareAndSwap(held, held+bytes):
+			c.bytes.Add(bytes)
+			return true
+		}
+	}
 }

@@ -129,6 +129,7 @@ func (r *Ruleset) Snapshot() *configv1.Snapshot {
 func newRuleset() *Ruleset {
 	s := &shared{seed: maphash.MakeSeed()}
 	s.cache.limit = cacheBytes
+	s.serial.Store(maphash.Bytes(s.seed, nil))
 	return &Ruleset{symbols: symbols{}, shared: s}
 }
 
@@ -274,7 +275,7 @@ func (b *builder) readLayer(src *configv1.Layer, index int) *layer {
 	l := &layer{
 		id: src.GetLayerId(), priority: src.GetPriority(), enabled: src.GetEnabled(),
 		hashKey: b.symbol(src.GetHashKey()), hashName: src.GetHashKey(),
-		salt: newSalt(src.GetSalt()), source: src,
+		salt: newSalt(src.GetSalt()), serial: b.next.shared.serial.Add(1), source: src,
 	}
 	if len(src.GetRanges()) > MaxRanges {
 		rep.fault("ranges", "are %d, at most %d are allowed", len(src.GetRanges()), MaxRanges)
@@ -315,7 +316,8 @@ func (b *builder) readExperiment(src *configv1.Experiment, index int) *experimen
 	}
 	rep.name("service", src.GetService())
 	e := &experiment{
-		eid: src.GetEid(), service: b.symbol(src.GetService()), serviceName: src.GetService(), source: src,
+		eid: src.GetEid(), service: b.symbol(src.GetService()), serviceName: src.GetService(),
+		serial: b.next.shared.serial.Add(1), source: src,
 	}
 	if src.GetRule() != nil {
 		before := len(b.faults)

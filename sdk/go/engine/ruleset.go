@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // Ruleset is a compiled configuration. It never changes, and any number of
@@ -30,12 +31,16 @@ type shared struct {
 	cache   cache
 	workers sync.Pool    // of *worker
 	seed    maphash.Seed // of the hashes of keys
+	// serial numbers the layers and experiments that are read. It begins anywhere,
+	// so that those of others are not taken for ours.
+	serial atomic.Uint64
 }
 
 // service lists the layers that have a variant of it, in order of evaluation.
 type service struct {
 	name   symbol
 	layers []*layer
+	paths  lazyOutline
 }
 
 // layer has first what every evaluation reads, so that it lies together.
@@ -50,6 +55,7 @@ type layer struct {
 	hashName string
 	services []symbol
 	ranges   []slotRange
+	serial   uint64 // another one each time the layer is read
 	source   *layerSource
 }
 
@@ -89,6 +95,8 @@ type experiment struct {
 	rule        *ruleNode // nil for none
 	program     program   // decides whether the rule is TRUE
 	variants    []*variant
+	paths       lazyOutline
+	serial      uint64 // another one each time the experiment is read
 	source      *experimentSource
 }
 
@@ -112,6 +120,11 @@ type Result struct {
 	VIDs []int32
 	// MatchedLayers are their layers, in the same order.
 	MatchedLayers []string
+
+	sources atomic.Pointer[sources]
+	// held is how many bytes sources have, for the cache that the result is in: 0
+	// before it is, 1 more than they are while it is, and negative after.
+	held atomic.Int64
 }
 
 // noMatch is the result where nothing matched. Its lists are empty, not nil.

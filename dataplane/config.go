@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/strata-exp/strata/dataplane/internal/cors"
 	"github.com/strata-exp/strata/dataplane/internal/source"
 	"github.com/strata-exp/strata/internal/service"
 )
@@ -32,6 +33,14 @@ type Config struct {
 	Consul ConsulConfig
 	// Relay is how the config stream is served to others.
 	Relay RelayConfig
+	// OFREPTargetingKey, if not empty, is the context attribute that OpenFeature's
+	// targetingKey stands for where the attribute is absent. It is for callers of
+	// OFREP alone.
+	OFREPTargetingKey string
+	// CORSOrigins are those whose pages may call from a browser, such as
+	// https://app.example.com or, of any port, http://localhost:*. "*" is all of
+	// them.
+	CORSOrigins []string
 
 	// DrainDelay is how long the plane goes on serving after it was told to stop
 	// and says that it is not ready: the time that load balancers and clients
@@ -84,6 +93,9 @@ func (c *Config) Validate() error {
 		errs = append(errs, address.Validate())
 	}
 	errs = append(errs, c.validateSource(), c.Relay.validate())
+	if err := cors.Origins(c.CORSOrigins).Validate(); err != nil {
+		fail("--cors-origin %w", err)
+	}
 	if c.DrainDelay < 0 {
 		fail("--drain-delay %v: want 0 or more", c.DrainDelay)
 	}

@@ -12,11 +12,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/strata-exp/strata/dataplane/internal/api"
+	"github.com/strata-exp/strata/dataplane/internal/ingest"
 	"github.com/strata-exp/strata/dataplane/internal/metrics"
+	"github.com/strata-exp/strata/dataplane/internal/ofrep"
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	"github.com/strata-exp/strata/internal/obs"
 	"github.com/strata-exp/strata/internal/rpc"
@@ -44,16 +47,19 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 
-	measured := metrics.New(registry, holder, api.Procedures()...)
+	measured := metrics.New(registry, holder, slices.Concat(api.Procedures(), ingest.Procedures(), ofrep.Procedures())...)
 	edge := rpc.NewEdge(obs.Logger(log, "api"), measured.Observe)
 	health := api.NewHealth(holder, c.Version, time.Now)
 	observe(configurations, registry, health)
 	draining, stopped := new(atomic.Bool), make(chan struct{})
 
 	serving := http.NewServeMux()
-	api.NewService(holder, measured, edge, time.Now).Mount(serving) //nolint:contextcheck // what it makes is called later
-	followers.mount(serving, edge, stopped)                         //nolint:contextcheck // as above
-	health.Mount(serving, edge, stopped)                            //nolint:contextcheck // as above
+	sink := ingest.NewCounted(registry, ingest.NewLog(obs.Logger(log, "events")), knows(holder))
+	api.NewService(holder, measured, sink, edge, time.Now).Mount(serving)           //nolint:contextcheck // what it makes is called later
+	ingest.NewService(sink, edge).Mount(serving, followers.callers, measured.Timed) //nolint:contextcheck // as above
+	ofrep.New(c.ofrep(holder, measured, sink, edge)).Mount(serving, stopped)
+	followers.mount(serving, edge, stopped) //nolint:contextcheck // as above
+	health.Mount(serving, edge, stopped)    //nolint:contextcheck // as above
 
 	observing := http.NewServeMux()
 	health.MountProbes(observing)
@@ -81,7 +87,7 @@ func Run(ctx context.Context, c Config) error {
 		}},
 		service.Part{Name: "readiness", Run: func(ctx context.Context) error { return c.whenReady(ctx, holder) }},
 		rpc.Serve("metrics server", observing, listeners[1], httpLog),
-		rpc.Serve("API server", rpc.Drain(draining, api.Stale(holder, serving)), listeners[0], httpLog),
+		rpc.Serve("API server", rpc.Drain(draining, c.cors(api.Stale(holder, serving))), listeners[0], httpLog),
 		service.Drain(c.DrainDelay, func() {
 			log.Info("stopping")
 			draining.Store(true)

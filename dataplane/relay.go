@@ -21,17 +21,18 @@ type relay struct {
 	hub         *push.Hub
 	server      *push.Server
 	keys        *auth.Keyring
+	callers     *auth.Authenticator // of all signed calls: they share their nonces
 	environment string
-	audience    string
-	failures    *prometheus.CounterVec
 	log         *slog.Logger
 }
 
 func newRelay(c *Config, registry prometheus.Registerer, log *slog.Logger) (*relay, error) {
 	r := &relay{
 		hub:  push.NewHub(c.Environment, push.NewSealer(nil)),
-		keys: auth.NewKeyring(), environment: c.Environment, audience: c.Relay.Audience,
-		failures: auth.NewFailures(registry), log: log,
+		keys: auth.NewKeyring(), environment: c.Environment, log: log,
+	}
+	r.callers = &auth.Authenticator{
+		Keys: r.keys, Nonces: auth.NewMemoryNonces(0, nil), Audience: c.Relay.Audience, Failures: auth.NewFailures(registry),
 	}
 	options := push.DefaultOptions()
 	options.Heartbeat, options.MaxAge = c.Relay.Heartbeat, c.Relay.MaxStreamAge
@@ -74,11 +75,8 @@ func (r *relay) find(_ context.Context, environment string) (*push.Hub, error) {
 // mount adds the service to a mux. Its streams end with drain, and at the latest
 // when stop is closed.
 func (r *relay) mount(mux *http.ServeMux, edge *rpc.Edge, stop <-chan struct{}) {
-	authenticator := &auth.Authenticator{
-		Keys: r.keys, Nonces: auth.NewMemoryNonces(0, nil), Audience: r.audience, Failures: r.failures,
-	}
 	path, handler := push.NewHandler(r.server, edge, stop)
-	mux.Handle(path, authenticator.Service(edge, push.Policies(), handler))
+	mux.Handle(path, r.callers.Service(edge, push.Policies(), handler))
 }
 
 // drain sends followers elsewhere. Those who do not go are cut off later.

@@ -62,6 +62,10 @@ func (f *dataplaneFlags) register(flags *pflag.FlagSet) {
 	f.registerEtcd(flags)
 	f.registerConsul(flags)
 	f.registerRelay(flags)
+	flags.StringVar(&c.OFREPTargetingKey, "ofrep-targeting-key", c.OFREPTargetingKey,
+		"`name` of the context attribute that OpenFeature's targetingKey stands for where it is absent")
+	flags.StringSliceVar(&c.CORSOrigins, "cors-origin", c.CORSOrigins,
+		"`origin` whose pages may call from a browser, such as https://app.example.com or http://localhost:*; may be repeated; * is all")
 	flags.DurationVar(&c.DrainDelay, "drain-delay", c.DrainDelay, "how long to serve on, not ready, after a signal to stop")
 	flags.DurationVar(&c.StopTimeout, "stop-timeout", c.StopTimeout, "how long requests under way may then take")
 	f.log.register(flags, obs.FormatJSON)

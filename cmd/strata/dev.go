@@ -67,6 +67,7 @@ func newDevFlags(env settings.LookupEnv) *devFlags {
 	// What is for one person is not for the network.
 	f.control.HTTPAddr, f.control.PushAddr, f.control.MetricsAddr = "127.0.0.1:8082", "127.0.0.1:9091", "127.0.0.1:9092"
 	f.data.HTTPAddr, f.data.MetricsAddr = "127.0.0.1:8080", "127.0.0.1:9090"
+	f.data.CORSOrigins = []string{"http://localhost:*", "http://127.0.0.1:*"} // pages that are worked on here
 	return f
 }
 

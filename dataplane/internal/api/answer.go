@@ -19,6 +19,8 @@ type evaluateAnswer struct {
 type serviceResult struct {
 	service string
 	result  *engine.Result
+	// returned is what EXPOSURE_MODE_RETURN adds, else nil.
+	returned *returned
 }
 
 // batchEvaluateAnswer is strata.serving.v1.BatchEvaluateResponse.
@@ -42,11 +44,11 @@ func (a *evaluateAnswer) has(service string) bool {
 // names of services and layers that JSON has to escape may be more.
 func (r serviceResult) size(binary bool) int64 {
 	if binary {
-		return int64(len(r.service)) + explain.ResultSize(r.result)
+		return int64(len(r.service)) + explain.ResultSize(r.result) + r.returned.size()
 	}
 	n := 64 + len(r.service) + 12*len(r.result.VIDs)
 	for _, layer := range r.result.MatchedLayers {
 		n += len(layer) + 4
 	}
-	return int64(n + len(r.result.Parameters))
+	return int64(n+len(r.result.Parameters)) + r.returned.size()
 }

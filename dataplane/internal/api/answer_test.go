@@ -146,7 +146,7 @@ func TestSizesAreNotLess(t *testing.T) {
 		}
 	}
 	for range 2000 {
-		r := serviceResult{"", result(`{"":`+value(0)+`}`, []int32{1 << 30})}
+		r := serviceResult{service: "", result: result(`{"":`+value(0)+`}`, []int32{1 << 30})}
 		m, err := explain.Result(r.result)
 		if err != nil {
 			t.Fatal(err)
@@ -179,7 +179,7 @@ func TestSizesAreNotLess(t *testing.T) {
 func TestEqualEntriesShareAMessage(t *testing.T) {
 	t.Parallel()
 	one := result(`{"a":1}`, []int32{1}, "l")
-	entry := evaluateAnswer{results: []serviceResult{{"svc", one}, {"other", one}}}
+	entry := evaluateAnswer{results: []serviceResult{{service: "svc", result: one}, {service: "other", result: one}}}
 	m, err := (&batchEvaluateAnswer{entries: []evaluateAnswer{entry, entry}}).generated()
 	if err != nil {
 		t.Fatal(err)

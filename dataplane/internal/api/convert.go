@@ -70,6 +70,9 @@ func (r *evaluateRequest) from(m interface {
 	GetLayers() []string
 },
 ) {
+	if e, ok := m.(*servingv1.EvaluateRequest); ok {
+		r.exposures = e.GetExposures()
+	}
 	r.services, r.layers, r.binary = m.GetServices(), m.GetLayers(), true
 	r.context, r.err = attributes.FromStruct(m.GetContext())
 }
@@ -112,7 +115,7 @@ func (c converted) all(results []serviceResult) (map[string]*servingv1.ServiceRe
 			}
 			c[r.result] = result
 		}
-		m[r.service] = c[r.result]
+		m[r.service] = r.returned.message(c[r.result])
 	}
 	return m, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/internal/attributes"
 	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/sdk/go/engine"
@@ -78,6 +79,8 @@ func (d *decoder) evaluate(r *evaluateRequest, more *explainRequest) error {
 			r.layers, err = d.names(name)
 		case fieldContext:
 			r.context, err = d.context()
+		case fieldExposures:
+			r.exposures, err = d.exposures()
 		case fieldRevision:
 			more.revision, err = d.revision()
 		case fieldTime:
@@ -99,6 +102,7 @@ const (
 	fieldServices fields = 1 << iota
 	fieldContext
 	fieldLayers
+	fieldExposures
 	fieldRevision
 	fieldTime
 )
@@ -111,6 +115,8 @@ func fieldNamed(name string, explain bool) (fields, error) {
 		return fieldContext, nil
 	case name == "layers":
 		return fieldLayers, nil
+	case !explain && name == "exposures":
+		return fieldExposures, nil
 	case explain && name == "revision":
 		return fieldRevision, nil
 	case explain && name == "time":
@@ -118,7 +124,7 @@ func fieldNamed(name string, explain bool) (fields, error) {
 	case explain:
 		return 0, rpc.Invalidf(rpc.Clip(name), "unknown field, want services, context, layers, revision or time")
 	default:
-		return 0, rpc.Invalidf(rpc.Clip(name), "unknown field, want services, context or layers")
+		return 0, rpc.Invalidf(rpc.Clip(name), "unknown field, want services, context, layers or exposures")
 	}
 }
 
@@ -240,6 +246,30 @@ func tooLarge(s *jsonscan.Scanner) string {
 		s.Skip()
 	}
 	return ""
+}
+
+// exposures reads an ExposureMode as protobuf's JSON has it: its name or its
+// number. One that is not known is refused later, with the request.
+func (d *decoder) exposures() (servingv1.ExposureMode, error) {
+	const field = "exposures"
+	switch kind := d.Kind(); kind {
+	case jsonscan.String:
+		name := d.Text()
+		mode, ok := servingv1.ExposureMode_value[name]
+		if !ok {
+			return 0, rpc.Invalidf(field, "want %s, got %s", exposureModes, rpc.Clip(name))
+		}
+		return servingv1.ExposureMode(mode), nil
+	case jsonscan.Number:
+		text := d.Number()
+		mode, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return 0, rpc.Invalidf(field, "want %s, got %s", exposureModes, rpc.Clip(text))
+		}
+		return servingv1.ExposureMode(mode), nil
+	default:
+		return 0, wrongKind(field, jsonscan.String, kind)
+	}
 }
 
 // revision reads an int64 as protobuf's JSON has it: a string or a number.

@@ -65,8 +65,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"more", `{"services": ["a"]} {}`, `body: not valid JSON at byte 20: text after the end of the value`},
 		{"a list", `[]`, `body: want an object, got a list`},
 		{"null", `null`, `body: want an object, got null`},
-		{"unknown field", `{"service": "a"}`, `service: unknown field, want services, context or layers`},
-		{"another spelling", `{"Services": ["a"]}`, `Services: unknown field, want services, context or layers`},
+		{"unknown field", `{"service": "a"}`, `service: unknown field, want services, context, layers or exposures`},
+		{"exposures of another kind", `{"exposures": true}`, `exposures: want a string, got a boolean`},
+		{"an unknown mode", `{"exposures": "ALL"}`, "exposures: want " + exposureModes + ", got ALL"},
+		{"a mode that is no integer", `{"exposures": 1.5}`, "exposures: want " + exposureModes + ", got 1.5"},
+		{"another spelling", `{"Services": ["a"]}`, `Services: unknown field, want services, context, layers or exposures`},
 		{"repeated field", `{"services": ["a"], "services": ["b"]}`, `services: stands twice`},
 		{"repeated null", `{"services": ["a"], "services": null}`, `services: stands twice`},
 		{"services of another type", `{"services": "a"}`, `services: want a list, got a string`},
@@ -156,7 +159,7 @@ func TestDecodeBatch(t *testing.T) {
 		"[a] <nil>",
 		"[] services[0]: want a string, got a number",
 		"[] body: want an object, got a number",
-		"[] service: unknown field, want services, context or layers",
+		"[] service: unknown field, want services, context, layers or exposures",
 		"[b] <nil>",
 	}
 	if !slices.Equal(got, want) {

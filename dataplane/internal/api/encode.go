@@ -35,21 +35,20 @@ func appendResult(dst []byte, r serviceResult) []byte {
 	dst = appendString(dst, r.service)
 	dst = append(dst, `:{"parameters":`...)
 	dst = append(dst, r.result.Parameters...)
-	dst = append(dst, `,"vids":[`...)
-	for i, vid := range r.result.VIDs {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = strconv.AppendInt(dst, int64(vid), 10)
-	}
-	dst = append(dst, `],"matched_layers":[`...)
+	dst = append(dst, `,"vids":`...)
+	dst = appendNumbers(dst, r.result.VIDs)
+	dst = append(dst, `,"matched_layers":[`...)
 	for i, layer := range r.result.MatchedLayers {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = appendString(dst, layer)
 	}
-	return append(dst, `]}`...)
+	dst = append(dst, ']')
+	if r.returned != nil {
+		dst = appendReturned(dst, r.returned)
+	}
+	return append(dst, '}')
 }
 
 // appendBatch appends a BatchEvaluateResponse as JSON.

@@ -9,7 +9,7 @@ import (
 	"github.com/strata-exp/strata/internal/rpc"
 )
 
-func (s *Service) evaluate(_ context.Context, r *evaluateRequest) (*evaluateAnswer, error) {
+func (s *Service) evaluate(ctx context.Context, r *evaluateRequest) (*evaluateAnswer, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
@@ -18,7 +18,7 @@ func (s *Service) evaluate(_ context.Context, r *evaluateRequest) (*evaluateAnsw
 		return nil, err
 	}
 	answer, budget := new(evaluateAnswer), s.maxAnswer
-	if err := s.answer(answer, r, running, &budget); err != nil {
+	if err := s.answer(ctx, answer, r, running, &budget); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -40,7 +40,7 @@ func (s *Service) batchEvaluate(ctx context.Context, r *batchEvaluateRequest) (*
 		entry, request := &answer.entries[i], &r.requests[i]
 		err := request.check()
 		if err == nil {
-			err = s.answer(entry, request, running, &budget)
+			err = s.answer(ctx, entry, request, running, &budget)
 		}
 		if err != nil {
 			entry.results, entry.revision = nil, running.Revision()
@@ -60,8 +60,9 @@ func (s *Service) running() (*snapshot.Snapshot, error) {
 }
 
 // answer evaluates a request that was checked. It takes the size of the answer
-// from budget, and fails with what fits not.
-func (s *Service) answer(a *evaluateAnswer, r *evaluateRequest, running *snapshot.Snapshot, budget *int64) error {
+// from budget, and fails with what fits not. Exposures are recorded once all of it
+// is there.
+func (s *Service) answer(ctx context.Context, a *evaluateAnswer, r *evaluateRequest, running *snapshot.Snapshot, budget *int64) error {
 	a.results, a.revision = a.inline[:0], running.Revision()
 	meter := s.metrics.Meter()
 	defer s.metrics.Done(&meter)
@@ -69,13 +70,19 @@ func (s *Service) answer(a *evaluateAnswer, r *evaluateRequest, running *snapsho
 		if a.has(service) {
 			continue
 		}
-		result := serviceResult{service, running.Ruleset.Evaluate(service, r.context, r.layers, &meter)}
+		result := serviceResult{service: service, result: running.Ruleset.Evaluate(service, r.context, r.layers, &meter)}
 		running.Matches.Count(result.result.MatchedLayers)
 		s.metrics.Record(&meter)
+		if r.exposures == servingv1.ExposureMode_EXPOSURE_MODE_RETURN {
+			result.returned = s.exposed(running, service, r.context, result.result)
+		}
 		if *budget -= result.size(r.binary); *budget < 0 {
 			return &rpc.TooLarge{What: "the answer", MaxBytes: s.maxAnswer}
 		}
 		a.results = append(a.results, result)
+	}
+	if r.exposures == servingv1.ExposureMode_EXPOSURE_MODE_RECORD {
+		s.record(ctx, a, r, running)
 	}
 	return nil
 }

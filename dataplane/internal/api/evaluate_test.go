@@ -15,6 +15,7 @@ import (
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 
+	"github.com/strata-exp/strata/dataplane/internal/ingest"
 	"github.com/strata-exp/strata/dataplane/internal/metrics"
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	"github.com/strata-exp/strata/internal/obs"
@@ -49,7 +50,8 @@ func setup(tb testing.TB, layers int) *Service {
 		tb.Fatal(err)
 	}
 	measured := metrics.New(obs.NewRegistry(), holder)
-	return NewService(holder, measured, rpc.NewEdge(slog.New(slog.DiscardHandler), measured.Observe), time.Now)
+	sink := ingest.NewCounted(obs.NewRegistry(), ingest.NewLog(obs.Discard()), func(string) bool { return true })
+	return NewService(holder, measured, sink, rpc.NewEdge(slog.New(slog.DiscardHandler), measured.Observe), time.Now)
 }
 
 const body = `{"services":["svc"],"context":{"user_id":"user_12345","country":"US","age":25}}`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,9 +84,14 @@ func (h *Health) ready() (status string, ready bool) {
 	}
 }
 
+// services are those of a data plane.
+var services = []string{
+	servingv1connect.EvaluationServiceName, servingv1connect.ConfigServiceName, servingv1connect.EventServiceName,
+}
+
 // Check implements grpchealth.Checker.
 func (h *Health) Check(_ context.Context, r *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
-	if r.Service != "" && r.Service != servingv1connect.EvaluationServiceName && r.Service != servingv1connect.ConfigServiceName {
+	if r.Service != "" && !slices.Contains(services, r.Service) {
 		return nil, connect.NewError(connect.CodeNotFound, fmt.Errorf("no service %q here", r.Service))
 	}
 	if _, ready := h.ready(); !ready {
@@ -115,8 +121,7 @@ func (h *Health) Mount(mux *http.ServeMux, edge *rpc.Edge, stop <-chan struct{})
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { h.write(w, false) })
 	path, health := grpchealth.NewHandler(h, edge.StreamOptions(grpchealth.HealthV1ServiceName))
 	mux.Handle(path, rpc.Stream(stop, health))
-	reflector := grpcreflect.NewStaticReflector(
-		servingv1connect.EvaluationServiceName, servingv1connect.ConfigServiceName, grpchealth.HealthV1ServiceName)
+	reflector := grpcreflect.NewStaticReflector(append(slices.Clone(services), grpchealth.HealthV1ServiceName)...)
 	path, reflection := grpcreflect.NewHandlerV1(reflector, edge.StreamOptions(grpcreflect.ReflectV1ServiceName))
 	mux.Handle(path, rpc.Stream(stop, reflection))
 	path, reflection = grpcreflect.NewHandlerV1Alpha(reflector, edge.StreamOptions(grpcreflect.ReflectV1AlphaServiceName))

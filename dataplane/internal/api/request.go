@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 	"github.com/strata-exp/strata/internal/attributes"
 	"github.com/strata-exp/strata/internal/rpc"
 	"github.com/strata-exp/strata/sdk/go/engine"
@@ -21,6 +22,8 @@ type evaluateRequest struct {
 	services []string
 	context  engine.Context
 	layers   []string
+	// exposures says what becomes of the exposures.
+	exposures servingv1.ExposureMode
 	// binary says that the answer will be protobuf, where lists of small values
 	// take much more than they do as text.
 	binary bool
@@ -42,6 +45,8 @@ func (r *evaluateRequest) check() error {
 		return rpc.Invalidf("layers", "want at most %d names, got %d", maxLayers, len(r.layers))
 	case len(r.context) > attributes.Max:
 		return attributes.TooMany(len(r.context))
+	case r.exposures < 0 || r.exposures > servingv1.ExposureMode_EXPOSURE_MODE_RETURN:
+		return rpc.Invalidf("exposures", "want %s, got %d", exposureModes, r.exposures)
 	}
 	for i, name := range r.services {
 		if name == "" || len(name) > maxServiceBytes {
@@ -50,6 +55,9 @@ func (r *evaluateRequest) check() error {
 	}
 	return nil
 }
+
+// exposureModes are the values of ExposureMode, for errors.
+const exposureModes = "EXPOSURE_MODE_RECORD, EXPOSURE_MODE_RETURN or EXPOSURE_MODE_UNSPECIFIED"
 
 // batchEvaluateRequest is strata.serving.v1.BatchEvaluateRequest.
 type batchEvaluateRequest struct {

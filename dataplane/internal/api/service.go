@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/strata-exp/strata/dataplane/internal/ingest"
 	"github.com/strata-exp/strata/dataplane/internal/metrics"
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
@@ -21,6 +22,7 @@ import (
 type Service struct {
 	holder  *snapshot.Holder
 	metrics *metrics.Metrics
+	sink    *ingest.Counted
 	edge    *rpc.Edge
 	now     func() time.Time
 
@@ -28,9 +30,9 @@ type Service struct {
 }
 
 // NewService returns a service of what holder holds. Until that is something,
-// calls are declined.
-func NewService(holder *snapshot.Holder, m *metrics.Metrics, edge *rpc.Edge, now func() time.Time) *Service {
-	return &Service{holder: holder, metrics: m, edge: edge, now: now, maxAnswer: rpc.MaxAnswerBytes}
+// calls are declined. Exposures that a caller wants to have recorded go to sink.
+func NewService(holder *snapshot.Holder, m *metrics.Metrics, sink *ingest.Counted, edge *rpc.Edge, now func() time.Time) *Service {
+	return &Service{holder: holder, metrics: m, sink: sink, edge: edge, now: now, maxAnswer: rpc.MaxAnswerBytes}
 }
 
 // Procedures returns the paths of the service's procedures.

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
-	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/sdk/conformance/generate"
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
@@ -31,26 +30,23 @@ func TestAgreesWithNaive(t *testing.T) {
 	}
 	matched := 0
 	for done := 0; done < *differentialCases; seed++ {
-		g := generator{rand.New(rand.NewPCG(seed, 0))}
-		snapshot := g.snapshot()
+		g := generate.New(seed, 0)
+		snapshot := g.Snapshot()
 		rules, err := engine.Compile(nil, snapshot)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		for range 3 {
 			for range contextsPerConfiguration {
-				service, context, only := pick(g, someServices...), g.context(), []string(nil)
-				if g.IntN(4) == 0 {
-					only = []string{pick(g, snapshot.Layers...).LayerId, "no such layer"}
-				}
-				want := naive{snapshot}.evaluate(service, context, only)
+				service, context, only := g.Service(), g.Context(), g.Layers(snapshot)
+				want := naive{snapshot}.evaluate(service, parsed(t, context), only)
 				if err := compare(rules, service, context, only, want); err != nil {
 					t.Fatalf("seed %d: %v", seed, err)
 				}
 				matched += len(want.VIDs)
 				done++
 			}
-			snapshot = g.mutate(snapshot)
+			snapshot = g.Next(snapshot)
 			if rules, err = engine.Compile(rules, snapshot); err != nil {
 				t.Fatalf("seed %d: after a change: %v", seed, err)
 			}
@@ -61,22 +57,28 @@ func TestAgreesWithNaive(t *testing.T) {
 	}
 }
 
-func compare(rules *engine.Ruleset, service string, context map[string]any, only []string, want naiveResult) error {
-	text, err := json.Marshal(context)
-	if err != nil {
-		return err
+// parsed is a context as encoding/json reads it.
+func parsed(t *testing.T, context string) map[string]any {
+	t.Helper()
+	var values map[string]any
+	if err := json.Unmarshal([]byte(context), &values); err != nil {
+		t.Fatal(err)
 	}
-	ctx, err := engine.ParseContext(string(text))
+	return values
+}
+
+func compare(rules *engine.Ruleset, service, context string, only []string, want naiveResult) error {
+	ctx, err := engine.ParseContext(context)
 	if err != nil {
 		return err
 	}
 	got := rules.Evaluate(service, ctx, only, nil)
 	if err := sameResult(got, want); err != nil {
-		return fmt.Errorf("service %s, context %s, layers %q: %w", service, text, only, err)
+		return fmt.Errorf("service %s, context %s, layers %q: %w", service, context, only, err)
 	}
 	explained := rules.Explain(service, ctx, only)
 	if err := sameResult(explained.Result, want); err != nil {
-		return fmt.Errorf("explained: service %s, context %s, layers %q: %w", service, text, only, err)
+		return fmt.Errorf("explained: service %s, context %s, layers %q: %w", service, context, only, err)
 	}
 	return explanationAgrees(explained)
 }
@@ -136,7 +138,7 @@ func explanationAgrees(e *engine.Explanation) error {
 func collectLeaves(leaves map[string]string, path string, value any) {
 	if object, ok := value.(map[string]any); ok && (len(object) > 0 || path == "") {
 		for key, child := range object {
-			collectLeaves(leaves, path+"/"+key, child)
+			collectLeaves(leaves, path+"/"+escapePointer.Replace(key), child)
 		}
 		return
 	}
@@ -144,31 +146,4 @@ func collectLeaves(leaves map[string]string, path string, value any) {
 	leaves[path] = string(text)
 }
 
-// mutate returns a configuration that differs a little and is valid. Messages
-// that do not change stay the same.
-func (g generator) mutate(s *configv1.Snapshot) *configv1.Snapshot {
-	next := &configv1.Snapshot{Revision: s.Revision + 1}
-	next.Layers = append(next.Layers, s.Layers...)
-	next.Experiments = append(next.Experiments, s.Experiments...)
-	next.Fields = append(next.Fields, s.Fields...)
-	for range 1 + g.IntN(3) {
-		l, e := g.IntN(len(next.Layers)), g.IntN(len(next.Experiments))
-		layer, experiment := proto.CloneOf(next.Layers[l]), proto.CloneOf(next.Experiments[e])
-		switch g.IntN(6) {
-		case 0:
-			layer.Enabled = !layer.Enabled
-		case 1:
-			layer.Priority += int32(g.IntN(5)) - 2
-		case 2:
-			layer.Ranges = layer.Ranges[:g.IntN(len(layer.Ranges)+1)]
-		case 3:
-			experiment.Rule = g.rule(s, 3)
-		case 4:
-			experiment.Variants[0].ParamsJson = g.params(3)
-		case 5:
-			experiment.Service = pick(g, someServices...)
-		}
-		next.Layers[l], next.Experiments[e] = layer, experiment
-	}
-	return next
-}
+var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")

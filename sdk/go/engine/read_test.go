@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -132,7 +133,7 @@ func TestChanged(t *testing.T) {
 	windows := func(rules *engine.Ruleset) map[int32]uint64 {
 		all := map[int32]uint64{}
 		for i := range 50 {
-			for _, m := range rules.Matches(rules.Evaluate("s", userContext(fmt.Sprint(i)), nil, nil)) {
+			for _, m := range rules.Matches(rules.Evaluate("s", userContext(strconv.Itoa(i)), nil, nil)) {
 				all[m.EID] = m.Window
 			}
 		}

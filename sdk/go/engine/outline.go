@@ -190,17 +190,20 @@ func Changed(before, after *Ruleset) []string {
 				old[e] = struct{}{}
 			}
 		}
+		kept := map[*experiment]struct{}{}
 		if is != nil {
 			for e := range is.experiments() {
-				if _, kept := old[e]; kept && same {
-					delete(old, e)
+				if _, both := old[e]; both && same {
+					kept[e] = struct{}{}
 				} else {
 					touched[e] = struct{}{}
 				}
 			}
 		}
-		if !same || len(old) > 0 {
-			maps.Copy(touched, old)
+		for e := range old {
+			if _, still := kept[e]; !still {
+				touched[e] = struct{}{}
+			}
 		}
 	}
 	for l := range after.layers.values() {

@@ -14,6 +14,9 @@ type Status struct {
 	// where nothing was heard for three heartbeats, or ever. It is unspecified
 	// before there is anything.
 	State servingv1.PlaneState
+	// Silent says that nothing was heard for three heartbeats, or ever, whatever
+	// State is.
+	Silent bool
 	// Environment is what is followed, empty as long as only the server knows.
 	Environment string
 	// Replicated is where the newest configuration is that was received whole,
@@ -49,7 +52,7 @@ func (h *held) status() Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := Status{
-		State: h.state(), Environment: h.environment, Replicated: h.replicated.Position(), Faults: h.faults,
+		State: h.state(), Silent: h.stale(), Environment: h.environment, Replicated: h.replicated.Position(), Faults: h.faults,
 		Heard: h.heard, Confirmed: !h.confirmed.IsZero(), Err: h.problem,
 	}
 	if h.active != nil {

@@ -1,0 +1,100 @@
+"""Sends exposures and events."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+from strata._accesskey import REQUEST
+from strata._callerror import CallError
+from strata._gen.strata.serving.v1.event_pb import Event, Exposure, RecordRequest, RecordResponse
+from strata._outbox import BATCH_ENTRIES, Entry, Outbox
+from strata._transport import Transport
+
+FIRST_PAUSE = 0.5
+"""The longest wait after a failure, in seconds. It doubles with each one."""
+_LONGEST_PAUSE = 60.0
+_ANSWER_TIMEOUT = 10.0
+_FINAL = ("unimplemented", "not_found", "permission_denied", "invalid_argument")
+"""The codes at which to send the same again would fail again."""
+
+
+class Delivery:
+    """Sends what is in an outbox, batch by batch, in order. Run is for one thread."""
+
+    def __init__(
+        self, outbox: Outbox, transport: Transport, client: str, first_pause: float = FIRST_PAUSE
+    ) -> None:
+        self._outbox = outbox
+        self._transport = transport
+        self._client = client
+        self._first_pause = first_pause
+        self._expired = threading.Event()
+
+    def run(self) -> None:
+        """Sends until the outbox is shut, and then what is left until expire."""
+        pause = 0.0  # after a failure
+        while not self._expired.is_set():
+            batch, due = self._outbox.batch()
+            if not batch and self._outbox.shut:
+                break
+            if pause > 0:
+                # The closing ends a wait that it finds, and no later one.
+                self._wait(pause * random.uniform(0.5, 1))
+            elif not batch or (due > 0 and not self._outbox.shut):
+                self._await_more(batch, due)
+                continue
+            if not batch:
+                pause = 0.0
+                continue
+            if self._send(batch):
+                pause = 0.0
+                self._outbox.remove(len(batch))
+            else:
+                pause = min(max(2 * pause, self._first_pause), _LONGEST_PAUSE)
+        self._transport.close()
+
+    def expire(self) -> None:
+        """Has run return, whatever is left."""
+        self._expired.set()
+        self._transport.interrupt()
+
+    def _wait(self, wait: float) -> None:
+        if self._outbox.shut:
+            self._expired.wait(wait)
+            return
+        with self._outbox.changed:
+            self._outbox.changed.wait_for(lambda: self._outbox.shut, wait)
+
+    def _await_more(self, batch: list[Entry], due: float) -> None:
+        outbox, enough = self._outbox, BATCH_ENTRIES if batch else 1
+        with outbox.changed:
+            outbox.changed.wait_for(
+                lambda: outbox.shut or len(outbox) >= enough, due if batch else None
+            )
+
+    def _send(self, batch: list[Entry]) -> bool:
+        """Sends a batch. What it reports true for is done with: it was taken, or never
+        will be."""
+        request = RecordRequest(client=self._client)
+        for entry in batch:
+            if isinstance(entry.message, Exposure):
+                request.exposures.append(entry.message)
+            elif isinstance(entry.message, Event):
+                request.events.append(entry.message)
+        try:
+            answer = self._transport.call(
+                "strata.serving.v1.EventService/Record",
+                request,
+                RecordResponse,
+                timeout=_ANSWER_TIMEOUT,
+                profile=REQUEST,
+            )
+        except CallError as error:
+            if error.code not in _FINAL:
+                return False
+            self._outbox.drop(len(batch), f"the server takes none: {error}")
+            return True
+        if answer.refusals:
+            self._outbox.drop(len(answer.refusals), "the server refuses some as malformed")
+        return True

@@ -1,0 +1,63 @@
+"""What users did."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from protobuf.wkt import Struct
+
+from strata._evaluation import Context
+from strata._gen.strata.serving.v1 import event_pb
+from strata._running import Running, sendable
+
+_MAX_NAME_BYTES = 256
+_MAX_PROPERTIES_BYTES = 16 << 10
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a user did, or that was measured of them."""
+
+    name: str
+    """What it was, such as "checkout": 1 to 256 bytes."""
+    context: Context
+    """The user. The attributes that layers hash are sent, at most 16 of them, and
+    nothing else."""
+    value: float | None = None
+    """How much, None if that can not be said. It must be finite."""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """Anything else that JSON can hold: at most 16 KiB of it."""
+
+
+def message_of(event: Event, running: Running | None) -> event_pb.Event:
+    """Returns an event as it is sent. It raises ValueError for one that can not be,
+    with the reason, and whatever a context or property raises."""
+    if not isinstance(event, Event) or not isinstance(event.name, str):
+        raise ValueError("what was given is no event")
+    if not event.name or not sendable(event.name, _MAX_NAME_BYTES):
+        raise ValueError("the name of an event has 1 to 256 bytes of UTF-8")
+    if running is None:
+        raise ValueError(
+            "before there is a configuration, nobody knows what of an event's context may be sent"
+        )
+    units = running.units(event.context) if isinstance(event.context, Mapping) else {}
+    if not units:
+        raise ValueError("the context of an event has no attribute that a layer hashes")
+    message = event_pb.Event(name=event.name, units=units)
+    if event.value is not None:
+        value = float(event.value)
+        if not math.isfinite(value):
+            raise ValueError("the value of an event is finite")
+        message.value = value
+    if event.properties:
+        text = json.dumps(
+            dict(event.properties), allow_nan=False, separators=(",", ":"), ensure_ascii=False
+        )
+        if not sendable(text, _MAX_PROPERTIES_BYTES):
+            raise ValueError("the properties of an event are at most 16 KiB of JSON")
+        message.properties = Struct.from_python(json.loads(text))
+    return message

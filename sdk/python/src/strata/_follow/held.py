@@ -1,0 +1,187 @@
+"""What a follower has and knows."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from strata._follow.ending import Cause, Ended, Ending
+from strata._follow.timers import DEFAULT_HEARTBEAT, PATIENCE
+from strata._gen.strata.serving.v1.config_pb import PlaneState
+from strata._lastgood import Content
+from strata._view import Position, View, ViewFault, ViewFaults
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A stream that has begun, or a time of fetching."""
+
+    stream: str
+    """Its name, empty if fetched."""
+    heartbeat: float
+    """In seconds, as all times here."""
+    report: float
+    """How often status may be reported at most."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is held at a time. It never changes, so that whoever has it, be it a
+    process that was forked in the middle of something, has it whole."""
+
+    environment: str
+    """As servers name it, empty if none has."""
+    replicated: View
+    """The newest configuration that was received whole; what the server goes on from."""
+    token: bytes = b""
+    """To go on from there."""
+    active: View | None = None
+    """The one that runs."""
+    active_token: bytes = b""
+    faults: tuple[ViewFault, ...] = ()
+    """Why replicated is not active, empty if it is."""
+    link: Link | None = None
+    error: str = ""
+    """Why the last stream has ended, empty once the next one goes well."""
+    heard: float | None = None
+    """When something valid came last, by the monotonic clock."""
+    heartbeat: float = DEFAULT_HEARTBEAT
+    """As the server has said last."""
+    confirmed: float | None = None
+    """When replicated was the newest configuration, for certain."""
+    born: float = field(default_factory=time.monotonic)
+
+    def stale(self, now: float) -> bool:
+        """Reports whether nothing was heard for too long."""
+        return self.heard is None or now - self.heard >= PATIENCE * self.heartbeat
+
+    def stale_for(self, now: float) -> float:
+        """Returns for how long nobody has confirmed that nothing is newer."""
+        return max(0.0, now - (self.born if self.confirmed is None else self.confirmed))
+
+    def state(self, now: float) -> PlaneState:
+        """Returns the state as servers are told."""
+        if self.replicated.position == Position():
+            return PlaneState.UNSPECIFIED
+        if self.faults:
+            return PlaneState.REJECTED
+        return PlaneState.STALE if self.stale(now) else PlaneState.SYNCED
+
+
+class Held:
+    """Keeps what is known, and tells those who wait for changes.
+
+    One thread changes it. Activate makes a configuration the one that runs, or
+    raises ViewFaults; keep has the one that runs written to disk.
+    """
+
+    def __init__(
+        self,
+        known: Known,
+        activate: Callable[[View], None],
+        keep: Callable[[Known], None],
+        log: logging.Logger,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._activate = activate
+        self._keep = keep
+        self._log = log
+        self.clock = clock
+        self.changed = threading.Condition()
+        """Is notified of each change of what is known, but for times."""
+        self.known = known
+        """Is replaced as a whole, while the condition's lock is held. It may be read
+        at any time."""
+
+    def _replace(self, known: Known) -> None:
+        with self.changed:
+            self.known = known
+            self.changed.notify_all()
+
+    def join(self, asked: str, served: str) -> None:
+        """Checks that a server has the environment that is followed."""
+        known = self.known
+        if known.environment and served != known.environment:
+            raise Ended(
+                Ending(
+                    Cause.REFUSED,
+                    f"the server sends the environment {served!r}, followed is {known.environment!r}",
+                )
+            )
+        if not asked and not served:
+            raise Ended(Ending(Cause.REFUSED, "the server does not say which environment it sends"))
+        self._replace(replace(known, environment=served))
+
+    def opened(self, link: Link) -> None:
+        """Notes that a stream has begun."""
+        self._replace(replace(self.known, link=link, heartbeat=link.heartbeat))
+
+    def ended(self, ending: Ending) -> None:
+        """Notes that a stream has ended."""
+        error = self.known.error if ending.cause is Cause.DUE else ending.error
+        self._replace(replace(self.known, link=None, error=error))
+
+    def hear(self) -> None:
+        """Notes that something valid has come."""
+        now = self.clock()
+        known = replace(self.known, heard=now)
+        if self.known.stale(now):
+            self._replace(known)
+        else:
+            self.known = known
+
+    def confirm(self, ago: float) -> None:
+        """Notes that so long ago what was replicated last was the newest."""
+        known = self.known
+        at = self.clock() - ago
+        if known.confirmed is not None:
+            at = max(at, known.confirmed)
+        self._replace(replace(known, confirmed=at, error=""))
+
+    def take(self, view: View, token: bytes) -> None:
+        """Takes a configuration that was received whole."""
+        known = self.known
+        current = known.replicated
+        if view.position == current.position and view.hash == current.hash:
+            active_token = token if known.active is current else known.active_token
+            self.known = replace(known, token=token, active_token=active_token)
+            return
+        # Rejected or not, the next update starts from it: the server does not send
+        # it again.
+        known = replace(known, replicated=view, token=token, error="", faults=self._run(view))
+        if not known.faults:
+            known = replace(known, active=view, active_token=token)
+        self._replace(known)
+        if not known.faults:
+            self._keep(known)
+
+    def restore(self, content: Content) -> bool:
+        """Takes what was kept on disk, and reports whether it runs."""
+        view = content.view
+        known = replace(self.known, replicated=view, token=content.token, faults=self._run(view))
+        if not known.faults:
+            known = replace(known, active=view, active_token=content.token)
+        self._replace(known)
+        return not known.faults
+
+    def _run(self, view: View) -> tuple[ViewFault, ...]:
+        try:
+            self._activate(view)
+        except ViewFaults as error:
+            self._log.error(
+                "a configuration can not be run, the one before goes on: %s: %s",
+                view.position,
+                error,
+            )
+            return error.faults
+        except Exception as error:
+            # What comes over the network must not end what runs.
+            self._log.exception("a configuration can not be compiled, the one before goes on")
+            return (ViewFault(None, f"{type(error).__name__}: {error}"),)
+        self._log.info("a configuration is active: %s", view.position)
+        return ()

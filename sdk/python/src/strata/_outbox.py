@@ -1,0 +1,117 @@
+"""Exposures and events that wait to be sent."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from protobuf.wkt import Timestamp
+
+from strata._gen.strata.serving.v1.event_pb import Event, Exposure
+
+MAX_WAITING = 10_000
+"""How many entries wait to be sent."""
+BATCH_ENTRIES = 500
+"""A batch is sent when there are so many..."""
+BATCH_DELAY = 5.0
+"""...or when its first entry has waited for so long, in seconds."""
+_BATCH_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What waits, and since when by the monotonic clock."""
+
+    message: Exposure | Event
+    since: float
+
+
+class Outbox:
+    """Holds entries until they are sent. Nobody who puts something in waits for that.
+    It is safe for concurrent use."""
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._prefix = secrets.token_hex(12) + "-"  # of insert_ids
+        self._waiting: deque[Entry] = deque()  # the oldest first; what is being sent is still there
+        self._count = 0  # of all that was put
+        self._told: set[str] = set()  # why entries were dropped, as far as the log knows
+        self._shut = False
+        self.changed = threading.Condition()
+        """Is notified when there may be a batch, when the outbox is shut, and when
+        something is dropped."""
+        self.dropped = 0
+        """How many entries were not sent."""
+
+    @property
+    def shut(self) -> bool:
+        """Whether all that is put is dropped."""
+        return self._shut
+
+    def put(self, message: Exposure | Event) -> bool:
+        """Adds an exposure or an event, which it owns then, and completes what both
+        have. It reports false for what is too much, which is dropped."""
+        message.time = Timestamp.from_nanos(time.time_ns())
+        with self.changed:
+            if not self._shut and len(self._waiting) < MAX_WAITING:
+                self._count += 1
+                message.insert_id = self._prefix + str(self._count)
+                self._waiting.append(Entry(message, self._clock()))
+                if len(self._waiting) in (1, BATCH_ENTRIES):
+                    self.changed.notify_all()
+                return True
+        if self._shut:
+            self.drop(1, "the client is closed", logging.DEBUG)
+        else:
+            self.drop(1, "too many wait to be sent")
+        return False
+
+    def drop(self, count: int, why: str, level: int = logging.WARNING) -> None:
+        """Counts what is not sent, and logs the first of each reason."""
+        with self.changed:
+            self.dropped += count
+            first = why not in self._told
+            self._told.add(why)
+            self.changed.notify_all()
+        if first:
+            self._log.log(
+                level,
+                "exposures or events are dropped (it is counted from now on, and not logged again): %s",
+                why,
+            )
+
+    def batch(self) -> tuple[list[Entry], float]:
+        """Returns what is to be sent next, and in how many seconds that is due: 0 if it
+        is as much as a batch may be. They stay where they are."""
+        with self.changed:
+            entries = [self._waiting[i] for i in range(min(len(self._waiting), BATCH_ENTRIES))]
+        size = 0
+        for i, entry in enumerate(entries):
+            size += len(entry.message.to_binary())
+            if i > 0 and size > _BATCH_BYTES:
+                return entries[:i], 0
+        if not entries:
+            return [], 0
+        full = len(entries) == BATCH_ENTRIES
+        return entries, 0 if full else max(0.0, entries[0].since + BATCH_DELAY - self._clock())
+
+    def remove(self, count: int) -> None:
+        """Takes out the first entries."""
+        with self.changed:
+            for _ in range(count):
+                self._waiting.popleft()
+
+    def close(self) -> None:
+        """Has put drop everything from now on."""
+        with self.changed:
+            self._shut = True
+            self.changed.notify_all()
+
+    def __len__(self) -> int:
+        return len(self._waiting)

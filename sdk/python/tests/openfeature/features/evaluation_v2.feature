@@ -1,0 +1,1 @@
+../../../../conformance/openfeature/spec/evaluation_v2.feature

@@ -1,0 +1,1 @@
+../../../../conformance/openfeature/spec/hooks.feature

@@ -4,27 +4,24 @@
 //	conformance [-vectors FILE|FOLDER]
 //
 // Without -vectors it runs the project's own. It exits with 1 if any case
-// failed, and with 2 if the vectors can not be read.
+// failed, and with 2 if the vectors can not be read or a language's tools are
+// missing.
 package main
 
 import (
-	"embed"
+	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-
-	conformancev1 "github.com/strata-exp/strata/gen/go/strata/conformance/v1"
+	"github.com/strata-exp/strata/sdk/conformance/language"
 )
-
-//go:embed vectors/*.json
-var vectors embed.FS
 
 func main() {
 	path := flag.String("vectors", "", "a vectors `file`, or a folder of them; the project's own if empty")
@@ -33,69 +30,71 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	os.Exit(run(*path, os.Stdout, os.Stderr))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := 2
+	if runners, err := others(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	} else {
+		code = run(ctx, *path, runners, os.Stdout, os.Stderr)
+	}
+	stop()
+	os.Exit(code)
 }
 
-func run(path string, out, problems io.Writer) (exitCode int) {
-	suite, err := load(path)
+// others are the runners of the languages besides Go.
+func others() ([]runner, error) {
+	root, err := language.Root()
+	if err != nil {
+		return nil, err
+	}
+	var all []runner
+	for _, l := range language.Others() {
+		all = append(all, runner{l.Name, func(ctx context.Context, file string) (*exec.Cmd, error) {
+			return l.Command(ctx, root, "conformance", file)
+		}})
+	}
+	return all, nil
+}
+
+func run(ctx context.Context, path string, runners []runner, out, problems io.Writer) (exitCode int) {
+	folder, err := os.MkdirTemp("", "conformance")
 	if err != nil {
 		fmt.Fprintln(problems, err)
 		return 2
 	}
-	passed, failed := 0, 0
-	for _, check := range checks(suite) {
-		if err := check.run(); err != nil {
-			failed++
-			fmt.Fprintf(problems, "go: %s: %v\n", check.name, err)
-		} else {
-			passed++
+	defer func() { _ = os.RemoveAll(folder) }()
+	cases, err := write(path, filepath.Join(folder, "prepared.json"))
+	if err != nil {
+		fmt.Fprintln(problems, err)
+		return 2
+	}
+	running, err := start(ctx, runners, filepath.Join(folder, "prepared.json"))
+	if err != nil {
+		fmt.Fprintln(problems, err)
+		return 2
+	}
+	for _, r := range append([]report{checkAll(cases)}, wait(running, cases)...) {
+		for _, f := range r.failures {
+			fmt.Fprintf(problems, "%s: %s\n", r.name, f)
+		}
+		fmt.Fprintf(out, "%s: %d passed, %d failed\n", r.name, r.passed, r.failed)
+		if r.failed > 0 {
+			exitCode = 1
 		}
 	}
-	fmt.Fprintf(out, "go: %d passed, %d failed\n", passed, failed)
-	if failed > 0 {
-		return 1
-	}
-	return 0
+	return exitCode
 }
 
-// load reads a file, all files of a folder, or the project's own vectors, as
-// one suite.
-func load(path string) (*conformancev1.Suite, error) {
-	folder, pattern := fs.FS(vectors), "vectors/*.json"
-	if path != "" {
-		info, err := os.Stat(path)
-		switch {
-		case err != nil:
-			return nil, err
-		case info.IsDir():
-			folder, pattern = os.DirFS(path), "*.json"
-		default:
-			folder, pattern = os.DirFS(filepath.Dir(path)), filepath.Base(path)
-		}
-	}
-	names, err := fs.Glob(folder, pattern)
+// write prepares vectors and writes them to a file.
+func write(path, file string) (*prepared, error) {
+	suite, err := readVectors(path)
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no vectors in %s: want files named *.json", path)
+	cases := prepare(suite)
+	text, err := json.Marshal(cases)
+	if err != nil {
+		return nil, errors.Join(errors.New("vectors can not be prepared"), err)
 	}
-	all := &conformancev1.Suite{}
-	var errs []error
-	for _, name := range names {
-		text, err := fs.ReadFile(folder, name)
-		if err != nil {
-			return nil, err
-		}
-		suite := &conformancev1.Suite{}
-		if err := protojson.Unmarshal(text, suite); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
-			continue
-		}
-		proto.Merge(all, suite)
-	}
-	if len(errs) == 0 && len(checks(all)) == 0 {
-		errs = append(errs, errors.New("no cases in the vectors: a run of nothing proves nothing"))
-	}
-	return all, errors.Join(errs...)
+	return cases, os.WriteFile(file, text, 0o600)
 }

@@ -11,7 +11,7 @@ import (
 
 func TestGenerated(t *testing.T) {
 	t.Parallel()
-	const seeds = 500
+	const seeds = 150
 	refused := 0
 	for seed := range uint64(seeds) {
 		g, again := generate.New(seed, 0), generate.New(seed, 0)

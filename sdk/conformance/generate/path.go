@@ -2,45 +2,39 @@ package generate
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
 )
 
-// Paths are the paths at which variants of each service have values.
+// Paths are the paths at which variants of each service have values, each as
+// often as one has.
 type Paths map[string][]string
 
 // PathsOf returns the paths of a valid configuration.
 func PathsOf(s *configv1.Snapshot) Paths {
-	all := map[string]map[string]bool{}
+	paths := Paths{}
 	for _, e := range s.GetExperiments() {
-		found := all[e.GetService()]
-		if found == nil {
-			found = map[string]bool{}
-			all[e.GetService()] = found
-		}
 		for _, v := range e.GetVariants() {
 			var params map[string]any
 			if json.Unmarshal([]byte(v.GetParamsJson()), &params) == nil {
-				collect(found, nil, params)
+				paths.collect(e.GetService(), nil, params)
 			}
 		}
 	}
-	paths := Paths{}
-	for service, found := range all {
-		paths[service] = slices.Sorted(maps.Keys(found))
+	for _, found := range paths {
+		slices.Sort(found)
 	}
 	return paths
 }
 
-func collect(found map[string]bool, above []string, params map[string]any) {
+func (p Paths) collect(service string, above []string, params map[string]any) {
 	for key, value := range params {
 		keys := append(slices.Clip(above), escapeKey.Replace(key))
-		found[strings.Join(keys, ".")] = true
+		p[service] = append(p[service], strings.Join(keys, "."))
 		if below, ok := value.(map[string]any); ok {
-			collect(found, keys, below)
+			p.collect(service, keys, below)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (g Generator) addLayer(s *configv1.Snapshot) {
 	for range 1 + g.IntN(3) {
 		eid++
 		experiment := &configv1.Experiment{Eid: eid, Service: g.Service()}
-		if g.oneIn(2) {
+		if g.oneIn(3) {
 			experiment.Rule = g.Rule(s, 1+g.IntN(4))
 		}
 		for range 1 + g.IntN(3) {
@@ -72,7 +72,7 @@ func (g Generator) addLayer(s *configv1.Snapshot) {
 		layer.Service = s.Experiments[len(s.Experiments)-1].GetService()
 	}
 	for at := Pick(g, 0, 0, g.IntN(500)); at < slots; {
-		end := min(at+1+g.IntN(Pick(g, 100, 3000, slots)), slots)
+		end := min(at+1+g.IntN(Pick(g, 100, 3000, slots, slots)), slots)
 		layer.Ranges = append(layer.Ranges, &configv1.Range{Start: int32(at), End: int32(end), Vid: Pick(g, vids...)})
 		at = end + g.IntN(2)*g.IntN(600)
 	}

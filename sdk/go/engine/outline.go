@@ -132,8 +132,8 @@ func (l *layer) experiments() func(yield func(*experiment) bool) {
 	}
 }
 
-// Knows reports whether a variant of the service has a value at a path. Variants
-// that stand in no layer do not count.
+// Knows reports whether a variant of the service has a value at a path. Experiments
+// none of whose variants stands in a layer do not count.
 func (r *Ruleset) Knows(service, path string) bool {
 	s := r.service(service)
 	return s != nil && s.outline().at(ParsePath(path)) != nil

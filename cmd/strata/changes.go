@@ -66,6 +66,9 @@ func (c *changeset) addSet(set *manifest.Set) {
 	for _, f := range set.Snapshot.GetFields() {
 		c.add(set.FieldsFile(), "field "+f.GetName(), &adminv1.Change{Change: &adminv1.Change_UpsertField{UpsertField: f}})
 	}
+	for i, service := range set.Services {
+		c.add(set.ServiceFile(i), "service "+service.Name, upsertService(service, set.ServiceNotes(i)))
+	}
 	for i, e := range set.Snapshot.GetExperiments() {
 		c.add(set.ExperimentFile(i), "experiment "+strconv.Itoa(int(e.GetEid())), upsertExperiment(e, set.ExperimentNotes(i)))
 	}
@@ -99,6 +102,18 @@ func upsertExperiment(e *configv1.Experiment, notes manifest.Notes) *adminv1.Cha
 	return &adminv1.Change{
 		Change:     &adminv1.Change_UpsertExperiment{UpsertExperiment: experiment},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: append([]string{"service", "rule", "variants"}, presentNotes(notes)...)},
+	}
+}
+
+// upsertService is upsertLayer for a declared service.
+func upsertService(s *manifest.Service, notes manifest.Notes) *adminv1.Change {
+	service := &adminv1.Service{
+		Service: s.Name, SchemaJson: s.SchemaJSON,
+		Description: noteText(notes.Description), Owners: notes.Owners, Tags: notes.Tags,
+	}
+	return &adminv1.Change{
+		Change:     &adminv1.Change_UpsertService{UpsertService: service},
+		UpdateMask: &fieldmaskpb.FieldMask{Paths: append([]string{"schema_json"}, presentNotes(notes)...)},
 	}
 }
 
@@ -151,6 +166,9 @@ func (c *changeset) prune(contents *adminv1.Contents) {
 	for _, f := range contents.GetFields() {
 		remove("field "+f.GetName(), &adminv1.Change{Change: &adminv1.Change_DeleteField{DeleteField: f.GetName()}})
 	}
+	for _, s := range contents.GetServices() {
+		remove("service "+s.GetService(), &adminv1.Change{Change: &adminv1.Change_DeleteService{DeleteService: s.GetService()}})
+	}
 }
 
 // ranges returns the ranges that the files give to layers.
@@ -167,7 +185,7 @@ func (c *changeset) ranges() map[string][]*configv1.Range {
 }
 
 // changePath is the path of a violation that is within a change.
-var changePath = regexp.MustCompile(`^changes\[([0-9]+)\](?:\.(?:upsert|delete)_(?:layer|experiment|field))?\.?(.*)$`)
+var changePath = regexp.MustCompile(`^changes\[([0-9]+)\](?:\.(?:upsert|delete)_(?:layer|experiment|field|service))?\.?(.*)$`)
 
 // locator returns a function that says in words of files where a violation is,
 // to be called once for each. What the files alone suffice to find is found in
@@ -176,6 +194,9 @@ func (c *changeset) locator() func(*errdetails.BadRequest_FieldViolation) string
 	var local manifest.Faults
 	for _, set := range c.sets {
 		_, err := set.Compile(nil, 0)
+		if err == nil {
+			err = set.CheckSchemas()
+		}
 		if faults, ok := errors.AsType[manifest.Faults](err); ok {
 			local = append(local, faults...)
 		}

@@ -30,7 +30,7 @@ func newDeleteEnvironment(env settings.LookupEnv) *cobra.Command {
 deleted with --force only. On a terminal you are asked first, unless --yes is
 given.
 
-Layers, experiments and fields are deleted by "strata apply --prune".`,
+Layers, experiments, fields and services are deleted by "strata apply --prune".`,
 		Example: `  strata delete environment old-staging --force`,
 		Args:    one("the name of the environment"), ValidArgsFunction: completeArgument(c.complete(environmentNames)),
 	}

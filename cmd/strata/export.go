@@ -21,8 +21,8 @@ func newExport(env settings.LookupEnv) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "export [DIR]",
 		Short: "Write an environment as files",
-		Long: `Write the layers, experiments and fields of an environment in the file format that
-"strata apply" and data planes read: as one bundle on standard output or, with
+		Long: `Write the layers, experiments, fields and services of an environment in the file
+format that "strata apply" and data planes read: as one bundle on standard output or, with
 DIR, as a folder. Files in a folder that say the same already are not touched.
 
 Files have no words for the states of experiments, and none for slots that are
@@ -35,7 +35,7 @@ held or rest. Applying what was exported changes nothing.`,
 	c.register(command)
 	registerOutput(command, &output, asYAML, asJSON)
 	registerRevision(command, &revision, "`number` of the revision to write; default the newest")
-	command.Flags().BoolVar(&prune, "prune", false, "remove files of DIR whose layer, experiment or fields the environment does not have")
+	command.Flags().BoolVar(&prune, "prune", false, "remove files of DIR whose layer, experiment, service or fields the environment does not have")
 	command.RunE = c.in(func(command *cobra.Command, s *server, args []string) error {
 		switch {
 		case len(args) > 0 && command.Flags().Changed("output"):
@@ -74,7 +74,11 @@ func (s *server) contents(command *cobra.Command, revision int64) (*manifest.Set
 	if err != nil {
 		return nil, err
 	}
-	contents := response.GetContents()
+	return setOf(response.GetContents()), nil
+}
+
+// setOf returns the contents of a revision as files have them.
+func setOf(contents *adminv1.Contents) *manifest.Set {
 	snapshot := &configv1.Snapshot{Fields: contents.GetFields()}
 	var layers, experiments []manifest.Notes
 	for _, l := range contents.GetLayers() {
@@ -93,7 +97,13 @@ func (s *server) contents(command *cobra.Command, revision int64) (*manifest.Set
 			Owners: e.GetOwners(), Tags: e.GetTags(),
 		})
 	}
-	return manifest.NewSet(snapshot, layers, experiments), nil
+	var services []*manifest.Service
+	var notes []manifest.Notes
+	for _, s := range contents.GetServices() {
+		services = append(services, &manifest.Service{Name: s.GetService(), SchemaJSON: s.GetSchemaJson()})
+		notes = append(notes, manifest.Notes{Description: new(s.GetDescription()), Owners: s.GetOwners(), Tags: s.GetTags()})
+	}
+	return manifest.NewSet(snapshot, layers, experiments).WithServices(services, notes)
 }
 
 func exportFolder(command *cobra.Command, dir string, set *manifest.Set, prune bool) error {

@@ -44,11 +44,17 @@ func compareApplied(t *testing.T, changes []*adminv1.Change) {
 	for _, e := range sampleExperiments() {
 		there[decimal(e.GetEid())] = e
 	}
+	for _, s := range sampleServices() {
+		there["service "+s.GetService()] = s
+	}
 	for _, c := range changes {
 		var got proto.Message = c.GetUpsertLayer()
 		id := c.GetUpsertLayer().GetLayerId()
 		if e := c.GetUpsertExperiment(); e != nil {
 			got, id = e, decimal(e.GetEid())
+		}
+		if s := c.GetUpsertService(); s != nil {
+			got, id = s, "service "+s.GetService()
 		}
 		want, ok := there[id]
 		if !ok {

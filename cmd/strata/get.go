@@ -21,6 +21,7 @@ func newGet(env settings.LookupEnv) *cobra.Command {
 		newGetLayers(env),
 		newGetExperiments(env),
 		newGetFields(env),
+		newGetServices(env),
 		newGetRevisions(env),
 		newGetPlanes(env),
 	)

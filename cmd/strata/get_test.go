@@ -33,11 +33,15 @@ func stocked(t *testing.T) *plane {
 	answer(p, adminv1connect.FieldServiceListProcedure, &adminv1.FieldServiceListResponse{TotalSize: 2, Revision: 7, Fields: []*configv1.Field{
 		{Name: "age", Type: configv1.FieldType_FIELD_TYPE_INT}, {Name: "app_version", Type: configv1.FieldType_FIELD_TYPE_SEMVER},
 	}}, (*adminv1.FieldServiceListRequest)(nil))
+	answer(p, adminv1connect.ServiceServiceListProcedure,
+		&adminv1.ServiceServiceListResponse{Services: sampleServices(), TotalSize: 2, Revision: 7}, (*adminv1.ServiceServiceListRequest)(nil))
+	answer(p, adminv1connect.ServiceServiceGetProcedure,
+		&adminv1.ServiceServiceGetResponse{Service: sampleServices()[1]}, (*adminv1.ServiceServiceGetRequest)(nil))
 	answer(p, adminv1connect.RevisionServiceListProcedure,
 		&adminv1.RevisionServiceListResponse{Revisions: sampleRevisions()}, (*adminv1.RevisionServiceListRequest)(nil))
 	answer(p, adminv1connect.RevisionServiceGetProcedure, &adminv1.RevisionServiceGetResponse{
 		Revision: sampleRevisions()[0], Plan: samplePlan(),
-		Contents: &adminv1.Contents{Layers: sampleLayers(), Experiments: sampleExperiments()},
+		Contents: &adminv1.Contents{Layers: sampleLayers(), Experiments: sampleExperiments(), Services: sampleServices()},
 	}, (*adminv1.RevisionServiceGetRequest)(nil))
 	return p
 }
@@ -57,6 +61,9 @@ func TestGetSessions(t *testing.T) {
 		"get_fields":           "get fields",
 		"get_field":            "get field age",
 		"get_field_absent":     "get field agge",
+		"get_services":         "get services",
+		"get_service":          "get service ranker_svc",
+		"get_service_json":     "get service ranker_svc -o json",
 		"get_revisions":        "get revisions --limit 3",
 		"get_revision":         "get revision 7",
 		"history":              "history",

@@ -19,10 +19,11 @@ func newLint() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "lint DIR",
 		Short: "Check the configuration in a folder",
-		Long: `Check the configuration in a folder: its layers, experiments and fields. No
-server is asked.
+		Long: `Check the configuration in a folder: its layers, experiments, fields and services.
+No server is asked.
 
-A fault is what a data plane refuses; every one is printed. Where there is none,
+A fault is what a data plane or a control plane refuses, parameters that break the
+schema of their service among it; every one is printed. Where there is none,
 there may be warnings about what is valid but seldom meant:
 
   - an experiment that gets no traffic, or a variant of it that gets none
@@ -99,7 +100,9 @@ func lint(folder string) (*lintReport, error) {
 		for _, e := range set.Snapshot.GetExperiments() {
 			report.Variants += len(e.GetVariants())
 		}
-		_, err = set.Compile(nil, 0)
+		if _, err = set.Compile(nil, 0); err == nil {
+			err = set.CheckSchemas()
+		}
 	}
 	faults, ok := errors.AsType[manifest.Faults](err)
 	switch {

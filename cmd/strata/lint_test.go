@@ -19,6 +19,7 @@ func TestLintSessions(t *testing.T) {
 		"lint_undeclared":      {"lint", "testdata/undeclared"},
 		"lint_misread":         {"lint", "testdata/misread"},
 		"lint_refused":         {"lint", "testdata/refused"},
+		"lint_schemas":         {"lint", "testdata/schemas"},
 		"lint_refused_json":    {"lint", "testdata/refused", "-o", "json"},
 	} {
 		t.Run(name, func(t *testing.T) {

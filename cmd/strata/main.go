@@ -62,7 +62,7 @@ sent to a control plane is signed by an access key; see "strata keys --help".`,
 	addGroup(root, "Run:", newDev(env), newControlplane(env), newDataplane(env))
 	addGroup(
 		root, "Look:",
-		newGet(env), newHistory(env), newDiff(env), newPlan(env), newEval(env), newExplain(env), newExport(env), newLint(), newCall(env), newWait(env),
+		newGet(env), newHistory(env), newDiff(env), newPlan(env), newEval(env), newExplain(env), newExport(env), newLint(), newCodegen(env), newCall(env), newWait(env),
 	)
 	addGroup(
 		root, "Change:",

@@ -18,7 +18,7 @@ import (
 )
 
 // folderLayout says what the folder of a configuration looks like.
-const folderLayout = "want a folder that has layers/ and experiments/ in it, and a fields.yaml if it declares fields"
+const folderLayout = "want a folder that has layers/ and experiments/ in it, and a fields.yaml and services/ if it declares fields and services"
 
 // loadFolder reads the configuration in a folder. The error is manifest.Faults
 // if its files are at fault.

@@ -51,7 +51,7 @@ type fileFlags struct {
 func (f *fileFlags) register(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringArrayVarP(&f.paths, "file", "f", nil,
-		"`path` of a file or of a folder with layers/, experiments/ and fields.yaml, or - for standard input; can stand more than once")
+		"`path` of a file or of a folder with layers/, experiments/, services/ and fields.yaml, or - for standard input; can stand more than once")
 	flags.BoolVar(&f.prune, "prune", false, "also remove what the environment has and the files do not")
 }
 

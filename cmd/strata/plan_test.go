@@ -125,11 +125,13 @@ func TestPruneRemovesWhatTheFilesDoNotHave(t *testing.T) {
 		Revision: &adminv1.Revision{Revision: 7},
 		Contents: &adminv1.Contents{
 			Layers: sampleLayers(), Experiments: sampleExperiments(),
-			Fields: []*configv1.Field{{Name: "age", Type: configv1.FieldType_FIELD_TYPE_INT}, {Name: "city", Type: configv1.FieldType_FIELD_TYPE_STRING}},
+			Fields:   []*configv1.Field{{Name: "age", Type: configv1.FieldType_FIELD_TYPE_INT}, {Name: "city", Type: configv1.FieldType_FIELD_TYPE_STRING}},
+			Services: sampleServices(),
 		},
 	}, (*adminv1.RevisionServiceGetRequest)(nil))
 	bundle := `{"layers": [{"layer_id": "holiday_theme", "priority": 1, "hash_key": "k", "salt": "s", "ranges": []}],
-		"experiments": [{"eid": 110, "service": "s", "variants": [{"vid": 1, "params": {}}]}], "fields": {"age": "int"}}`
+		"experiments": [{"eid": 110, "service": "s", "variants": [{"vid": 1, "params": {}}]}], "fields": {"age": "int"},
+		"services": [{"service": "mail", "schema": {}}]}`
 	if code, _, stderr := p.run(t, bundle, "plan", "-f", "-", "--prune"); code != 2 {
 		t.Fatal(stderr)
 	}
@@ -143,9 +145,11 @@ func TestPruneRemovesWhatTheFilesDoNotHave(t *testing.T) {
 			removed = append(removed, decimal(change.DeleteExperiment))
 		case *adminv1.Change_DeleteField:
 			removed = append(removed, change.DeleteField)
+		case *adminv1.Change_DeleteService:
+			removed = append(removed, change.DeleteService)
 		}
 	}
-	if want := "ranker_model 100 400 city"; strings.Join(removed, " ") != want || r.GetExpectedRevision() != 7 {
+	if want := "ranker_model 100 400 city ranker_svc"; strings.Join(removed, " ") != want || r.GetExpectedRevision() != 7 {
 		t.Errorf("removed %v at revision %v, want %s at revision 7", removed, r.ExpectedRevision, want)
 	}
 
@@ -162,6 +166,21 @@ func TestNothingToApplyIsNoChange(t *testing.T) {
 	if code != 0 || stdout != "production at revision 7: no changes\n" || stderr != "" || len(*applied) != 0 {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
+}
+
+// TestViolationsOfSchemasHaveLines refuses parameters as a control plane does.
+func TestViolationsOfSchemasHaveLines(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, "production")
+	on(p, adminv1connect.RevisionServiceApplyProcedure, func(_ context.Context, r *adminv1.RevisionServiceApplyRequest) (*adminv1.RevisionServiceApplyResponse, error) {
+		i := slices.IndexFunc(r.GetChanges(), func(c *adminv1.Change) bool { return c.GetUpsertExperiment() != nil })
+		reason := adminv1.ErrorReason_ERROR_REASON_SCHEMA_VIOLATED
+		return nil, refusal(connect.CodeInvalidArgument, reason, "the parameters are refused", &errdetails.BadRequest_FieldViolation{
+			Field: "changes[" + decimal(int32(i)) + "].upsert_experiment.variants[1].params.model.features", Reason: reason.String(),
+			Description: "breaks the schema of service ranker_svc in variant 102: got number, want integer",
+		})
+	})
+	p.golden(t, "plan_schemas", "plan", "-f", "testdata/schemas")
 }
 
 // TestViolationsAreNamedAsInFiles maps places in the request back to files, with

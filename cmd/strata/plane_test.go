@@ -261,3 +261,13 @@ func sampleRevisions() []*adminv1.Revision {
 }
 
 func decimal(n int32) string { return strconv.Itoa(int(n)) }
+
+func sampleServices() []*adminv1.Service {
+	return []*adminv1.Service{
+		{Service: "mail", SchemaJson: `{}`, Etag: "2-00", CreateRevision: 2, Revision: 2},
+		{
+			Service: "ranker_svc", Description: "Ranks search results", Owners: []string{"ana"}, Tags: []string{"search"},
+			SchemaJson: `{"type":"object","properties":{"algorithm":{"enum":["baseline","gbdt","transformer"]}}}`, Etag: "7-00", CreateRevision: 2, Revision: 7,
+		},
+	}
+}

@@ -34,6 +34,7 @@ type server struct {
 	layers       adminv1connect.LayerServiceClient
 	experiments  adminv1connect.ExperimentServiceClient
 	fields       adminv1connect.FieldServiceClient
+	services     adminv1connect.ServiceServiceClient
 	revisions    adminv1connect.RevisionServiceClient
 	previews     adminv1connect.PreviewServiceClient
 	keys         adminv1connect.AccessKeyServiceClient
@@ -65,6 +66,7 @@ func newServer(c *connection) *server {
 		layers:       adminv1connect.NewLayerServiceClient(client, c.server, options),
 		experiments:  adminv1connect.NewExperimentServiceClient(client, c.server, options),
 		fields:       adminv1connect.NewFieldServiceClient(client, c.server, options),
+		services:     adminv1connect.NewServiceServiceClient(client, c.server, options),
 		revisions:    adminv1connect.NewRevisionServiceClient(client, c.server, options),
 		previews:     adminv1connect.NewPreviewServiceClient(client, c.server, options),
 		keys:         adminv1connect.NewAccessKeyServiceClient(client, c.server, options),

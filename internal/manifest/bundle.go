@@ -17,6 +17,7 @@ const (
 	keyLayers      = "layers"
 	keyExperiments = "experiments"
 	keyFields      = "fields"
+	keyServices    = "services"
 )
 
 // DecodeBundle decodes the text of a bundle: a whole configuration in one
@@ -31,8 +32,8 @@ func DecodeBundle(file string, data []byte) (*Set, Faults) {
 // Decode decodes a file of any kind, which its name or its keys decide. A file
 // called fields.json, fields.yaml or fields.yml declares fields. Of all others
 // one that has a layer_id is a layer, one that has an eid an experiment, and one
-// that has layers, experiments or fields a bundle. The rest is as for
-// [DecodeBundle].
+// that has a schema a declared service, and one that has layers, experiments,
+// fields or services a bundle. The rest is as for [DecodeBundle].
 func Decode(file string, data []byte) (*Set, Faults) {
 	return decodeSet(file, data, (*decoder).anything)
 }
@@ -43,7 +44,7 @@ func decodeSet(file string, data []byte, root func(*decoder, *value, *path) *Set
 	if faults != nil {
 		return nil, faults
 	}
-	for _, f := range slices.Concat(set.layers, set.experiments) {
+	for _, f := range slices.Concat(set.layers, set.experiments, set.services) {
 		f.document = document
 	}
 	if set.fields != nil {
@@ -57,14 +58,15 @@ func (d *decoder) bundle(v *value, at *path) *Set {
 	if !ok {
 		return nil
 	}
-	o.only(keyLayers, keyExperiments, keyFields)
+	o.only(keyLayers, keyExperiments, keyFields, keyServices)
 	layers := optional(o, keyLayers, listOf((*decoder).layer))
 	experiments := optional(o, keyExperiments, listOf((*decoder).experiment))
 	fields := optional(o, keyFields, (*decoder).fields)
+	services := optional(o, keyServices, listOf((*decoder).service))
 	if len(d.faults) > 0 {
 		return nil
 	}
-	return newSet(layers, experiments, fields)
+	return newSet(layers, experiments, fields, services)
 }
 
 // anything decodes a file whose kind is not known.
@@ -75,8 +77,8 @@ func (d *decoder) anything(v *value, at *path) *Set {
 	kind := d.kind(v)
 	switch kind {
 	case "":
-		d.fault(int(v.line), at, "want a layer_id, as a layer has it, an eid, as an experiment has it, or layers, experiments or fields, "+
-			"as a bundle has them; declared fields alone stand in a file called fields.json, fields.yaml or fields.yml")
+		d.fault(int(v.line), at, "want a layer_id, as a layer has it, an eid, as an experiment has it, a schema, as a service has it, "+
+			"or layers, experiments, fields or services, as a bundle has them; declared fields alone stand in a file called fields.json, fields.yaml or fields.yml")
 		return nil
 	case kindBundle:
 		return d.bundle(v, at)
@@ -90,15 +92,21 @@ func (d *decoder) anything(v *value, at *path) *Set {
 	case len(d.faults) > 0:
 		return nil
 	case kind == engine.KindLayer:
-		return newSet([]*file{f}, nil, nil)
+		return newSet([]*file{f}, nil, nil, nil)
 	case kind == engine.KindExperiment:
-		return newSet(nil, []*file{f}, nil)
+		return newSet(nil, []*file{f}, nil, nil)
+	case kind == kindService:
+		return newSet(nil, nil, nil, []*file{f})
 	default:
-		return newSet(nil, nil, f)
+		return newSet(nil, nil, f, nil)
 	}
 }
 
-const kindBundle engine.Kind = "bundle"
+// Kinds of what the engine does not know.
+const (
+	kindBundle  engine.Kind = "bundle"
+	kindService engine.Kind = "service"
+)
 
 // isFields reports whether a file of this name, without its folder, declares
 // fields.
@@ -118,9 +126,11 @@ func (d *decoder) kind(v *value) engine.Kind {
 	}{
 		{"layer_id", engine.KindLayer},
 		{"eid", engine.KindExperiment},
+		{"schema", kindService},
 		{keyLayers, kindBundle},
 		{keyExperiments, kindBundle},
 		{keyFields, kindBundle},
+		{keyServices, kindBundle},
 	}
 	for _, k := range kinds {
 		if slices.ContainsFunc(v.items, func(member value) bool { return member.key == k.key }) {

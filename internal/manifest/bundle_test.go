@@ -49,7 +49,7 @@ func TestDecodeByKind(t *testing.T) {
 
 func TestDecodeFaults(t *testing.T) {
 	t.Parallel()
-	const neither = "want a layer_id, as a layer has it, an eid, as an experiment has it, or layers, experiments or fields, as a bundle has them; " +
+	const neither = "want a layer_id, as a layer has it, an eid, as an experiment has it, a schema, as a service has it, or layers, experiments, fields or services, as a bundle has them; " +
 		"declared fields alone stand in a file called fields.json, fields.yaml or fields.yml"
 	for _, test := range []struct{ file, text, want string }{
 		{"x.yaml", "country: string\n", "x.yaml:1: " + neither},
@@ -61,7 +61,7 @@ func TestDecodeFaults(t *testing.T) {
 		{"x.json", `{"layerid": "l", "priority": 1, "hash_key": "k", "salt": "s", "ranges": []}`, "x.json:1: layerid: unknown key; did you mean layer_id?\nx.json:1: layer_id: is missing"},
 		{"x.yaml", "layer: []", "x.yaml:1: layer: unknown key; did you mean layers?"},
 		{"x.yaml", "layers: []\nlayers: []\n", "x.yaml:2: layers: stands twice; first on line 1"},
-		{"x.yaml", "layers: []\nranges: []\n", "x.yaml:2: ranges: unknown key; want layers, experiments or fields"},
+		{"x.yaml", "layers: []\nranges: []\n", "x.yaml:2: ranges: unknown key; want layers, experiments, fields or services"},
 		{"x.yaml", "layers:\nexperiments: {}\nfields: []", "x.yaml:1: layers: want a list, got null\n" +
 			"x.yaml:2: experiments: want a list, got an object\nx.yaml:3: fields: want an object, got a list"},
 		{
@@ -86,7 +86,7 @@ func TestDecodeFaults(t *testing.T) {
 func TestDecodeBundleOfAnotherKind(t *testing.T) {
 	t.Parallel()
 	_, faults := manifest.DecodeBundle("fields.json", []byte(`{"eid": 1}`))
-	if got := faults.Error(); got != "fields.json:1: eid: unknown key; want layers, experiments or fields" {
+	if got := faults.Error(); got != "fields.json:1: eid: unknown key; want layers, experiments, fields or services" {
 		t.Errorf("got %s", got)
 	}
 	if set, faults := manifest.DecodeBundle("fields.json", []byte(`{}`)); faults != nil || len(set.Snapshot.GetLayers()) > 0 {

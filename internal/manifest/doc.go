@@ -1,7 +1,7 @@
 // Package manifest reads and writes a configuration in the file format of
 // docs/semantics.md: a folder of layers, a folder of experiments and, if there
-// is one, a file of declared fields; one of these files alone; or a bundle that
-// has all in one.
+// are any, a file of declared fields and a folder of declared services; one of
+// these files alone; or a bundle that has all in one.
 //
 // The data plane's file source, the command line and the conformance runner all
 // read files through it, so that a file that one of them takes is taken by all.

@@ -12,7 +12,8 @@ import (
 // texts. Under a prefix, such as "strata/", the keys are named as files are in a
 // folder that [In] knows: strata/layers/click.yaml, strata/experiments/100.json,
 // strata/fields.yaml. What is passed over there is passed over here: other names,
-// those that begin with a dot, and all that lies deeper.
+// those that begin with a dot, and all that lies deeper. So are declared services,
+// which nobody needs who evaluates.
 //
 // It is for one goroutine.
 type Documents struct {
@@ -103,7 +104,7 @@ func (d *Documents) Load() (*Set, error) {
 	}
 	set, err := load.set(d.last, layers, experiments, load.one(func(extension string) *file {
 		return fields[d.prefix+keyFields+extension]
-	}))
+	}), nil)
 	if err != nil {
 		return nil, err
 	}

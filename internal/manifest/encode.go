@@ -33,6 +33,12 @@ func EncodeFields(fields []*configv1.Field, format Format) ([]byte, error) {
 	return (&file{fields: fields}).encode(engine.KindField, format)
 }
 
+// EncodeService returns a declared service as the text of a file. The rest is as
+// for [EncodeExperiment], with the schema in place of parameters.
+func EncodeService(service *Service, notes Notes, format Format) ([]byte, error) {
+	return (&file{service: service, notes: notes}).encode(kindService, format)
+}
+
 // EncodeBundle returns a whole configuration as the text of a bundle, in the
 // order of the set. The rest is as for [EncodeLayer] and [EncodeExperiment].
 func EncodeBundle(set *Set, format Format) ([]byte, error) {

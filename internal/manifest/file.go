@@ -32,6 +32,7 @@ type file struct {
 	layer      *configv1.Layer
 	experiment *configv1.Experiment
 	fields     []*configv1.Field
+	service    *Service
 	notes      Notes
 	faults     Faults
 }
@@ -39,7 +40,7 @@ type file struct {
 // loading is one Load or Read.
 type loading struct {
 	before, files map[fileKey]*file
-	optional      bool // folders may be absent
+	optional      bool // folders may be absent, as that of services always may
 	faults        Faults
 }
 
@@ -56,7 +57,7 @@ func (l *loading) folder(kind engine.Kind, name string) []*file {
 	name = filepath.Clean(name)
 	entries, err := os.ReadDir(name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && l.optional:
+	case errors.Is(err, fs.ErrNotExist) && (l.optional || kind == kindService):
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		l.fault(name, "the folder of "+string(kind)+"s does not exist")
@@ -75,6 +76,14 @@ func (l *loading) folder(kind engine.Kind, name string) []*file {
 		}
 	}
 	return files
+}
+
+// services returns the files of declared services.
+func (l *loading) services(paths Paths) []*file {
+	if paths.Services == "" {
+		return nil
+	}
+	return l.folder(kindService, paths.Services)
 }
 
 // fields returns the file of declared fields, nil if there is none.
@@ -118,16 +127,17 @@ func (l *loading) one(with func(extension string) *file) *file {
 
 // set returns what was loaded, if there was no fault: last, if it is of the same
 // files.
-func (l *loading) set(last *Set, layers, experiments []*file, fields *file) (*Set, error) {
+func (l *loading) set(last *Set, layers, experiments []*file, fields *file, services []*file) (*Set, error) {
 	if len(l.faults) > 0 {
 		l.faults.sort()
 		return nil, l.faults
 	}
 	if last != nil && last.fields == fields &&
-		slices.Equal(last.layers, layers) && slices.Equal(last.experiments, experiments) {
+		slices.Equal(last.layers, layers) && slices.Equal(last.experiments, experiments) &&
+		slices.Equal(last.services, services) {
 		return last, nil
 	}
-	return newSet(layers, experiments, fields), nil
+	return newSet(layers, experiments, fields, services), nil
 }
 
 // file returns a file, read again or not. It returns nil if there is no such
@@ -183,6 +193,8 @@ func decoderOf(kind engine.Kind) func(*decoder, *value, *path) *file {
 		return (*decoder).layer
 	case engine.KindExperiment:
 		return (*decoder).experiment
+	case kindService:
+		return (*decoder).service
 	default:
 		return (*decoder).fields
 	}

@@ -19,19 +19,19 @@ import (
 type Changes struct {
 	// Written files are new or say something else than before.
 	Written []string
-	// Stale files are those of layers, experiments and fields that are not in the
-	// configuration: removed, if that was asked for, or else still there, so that
+	// Stale files are those of layers, experiments, services and fields that are not
+	// in the configuration: removed, if that was asked for, or else still there, so that
 	// the folder says more than the configuration.
 	Stale []string
 }
 
 // WriteFolder writes a configuration as a folder that [In] and [Read] know: one
-// file for each layer and experiment and, if there are any, one for the fields.
+// file for each layer, experiment and service and, if there are any, one for the
+// fields.
 //
 // The folder is made if need be. One that is not empty must have layers/,
-// experiments/ or a file of fields already, and nothing in them at fault. A
-// layer or an experiment that has a file there keeps it and its format, and if
-// that file says the same already, notes included, it is not touched. All others
+// experiments/, services/ or a file of fields already, and nothing in them at
+// fault. What has a file there keeps it and its format, and if that file says the same already, notes included, it is not touched. All others
 // get a file in YAML that is called after their id, as far as that is fit for a
 // name. Files of what is not in the configuration are removed if removeStale.
 // Files of anything else, and those whose names begin with a dot, are not
@@ -54,11 +54,12 @@ func WriteFolder(dir string, set *Set, removeStale bool) (*Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{dir: dir}
+	p := &plan{dir: dir, services: len(set.services) > 0}
 	p.fields(there.fields, set.Snapshot.GetFields())
 	if err := errors.Join(
 		p.resources(engine.KindLayer, there.layers, set.layers),
 		p.resources(engine.KindExperiment, there.experiments, set.experiments),
+		p.resources(kindService, there.services, set.services),
 	); err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func readTarget(dir string) (*Set, error) {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return newSet(nil, nil, nil), nil
+		return newSet(nil, nil, nil, nil), nil
 	case err != nil:
 		return nil, err
 	}
@@ -92,10 +93,10 @@ func readTarget(dir string) (*Set, error) {
 	for _, entry := range entries {
 		name := entry.Name()
 		empty = empty && strings.HasPrefix(name, ".")
-		known = known || name == keyLayers || name == keyExperiments || isFields(name)
+		known = known || name == keyLayers || name == keyExperiments || name == keyServices || isFields(name)
 	}
 	if !empty && !known {
-		return nil, Faults{{File: dir, Problem: "is not empty, and has no layers/, no experiments/ and no file of fields"}}
+		return nil, Faults{{File: dir, Problem: "is not empty, and has no layers/, no experiments/, no services/ and no file of fields"}}
 	}
 	return readFolder(dir)
 }
@@ -103,9 +104,11 @@ func readTarget(dir string) (*Set, error) {
 // plan is what is to be done to a folder.
 type plan struct {
 	Changes
-	dir    string
-	texts  [][]byte // of Written
-	faults Faults
+	dir   string
+	texts [][]byte // of Written
+	// services says that there are some.
+	services bool
+	faults   Faults
 }
 
 // resources plans the files of one kind. The error is a folder that can not be
@@ -196,7 +199,11 @@ func (p *plan) put(kind engine.Kind, f *file, at *path, name string) {
 }
 
 func (p *plan) write() error {
-	for _, folder := range []string{keyLayers, keyExperiments} {
+	folders := []string{keyLayers, keyExperiments}
+	if p.services {
+		folders = append(folders, keyServices)
+	}
+	for _, folder := range folders {
 		err := os.MkdirAll(filepath.Join(p.dir, folder), 0o755) //nolint:gosec // configuration is no secret
 		if err != nil {
 			return err

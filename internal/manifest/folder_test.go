@@ -176,7 +176,7 @@ func TestWriteFolderRefuses(t *testing.T) {
 	}{
 		"a folder of something else": {
 			func(f folder) { f.remove("layers"); f.remove("experiments"); f.write("main.go", "x") },
-			".: is not empty, and has no layers/, no experiments/ and no file of fields",
+			".: is not empty, and has no layers/, no experiments/, no services/ and no file of fields",
 		},
 		"a file at fault": {
 			func(f folder) { f.write("layers/a.yaml", "layer_id: a") },

@@ -18,14 +18,18 @@ type Paths struct {
 	// fields.yaml or fields.yml beside the folder of layers is read where there is
 	// one.
 	Fields string
+	// Services is a folder like those above, of declared services, and may be
+	// absent. If it is empty, none are read.
+	Services string
 }
 
 // In returns the paths of a configuration that stands in one folder: its
-// layers, its experiments, and its file of fields if it has one.
+// layers, its experiments, and its file of fields and its services if it has them.
 func In(folder string) Paths {
 	return Paths{
 		Layers:      filepath.Join(folder, "layers"),
 		Experiments: filepath.Join(folder, "experiments"),
+		Services:    filepath.Join(folder, "services"),
 	}
 }
 
@@ -81,8 +85,9 @@ func (l *Loader) Load() (*Set, error) {
 	layers := load.folder(engine.KindLayer, l.paths.Layers)
 	experiments := load.folder(engine.KindExperiment, l.paths.Experiments)
 	fields := load.fields(l.paths)
+	services := load.services(l.paths)
 	l.files = load.files
-	set, err := load.set(l.last, layers, experiments, fields)
+	set, err := load.set(l.last, layers, experiments, fields, services)
 	if err != nil {
 		return nil, err
 	}

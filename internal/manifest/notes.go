@@ -17,7 +17,7 @@ const (
 	MaxNoteItems = 50
 )
 
-// Notes are what a file says about a layer or an experiment to people.
+// Notes are what a file says about a layer, an experiment or a service to people.
 // Evaluation knows nothing of them; the control plane keeps them.
 //
 // Each is absent, where it is nil, or present: what is absent is to be left as
@@ -32,6 +32,7 @@ type Notes struct {
 // The keys of notes, in the order in which they are written.
 var (
 	layerNotes      = []string{"description", "owners", "tags"}
+	serviceNotes    = layerNotes
 	experimentNotes = []string{"name", "description", "hypothesis", "owners", "tags"}
 )
 

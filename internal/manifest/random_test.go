@@ -1,6 +1,7 @@
 package manifest_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -137,7 +138,14 @@ func (g generator) set() *manifest.Set {
 		}
 		s.Layers, layerNotes = append(s.Layers, l), append(layerNotes, g.notes(false))
 	}
-	return manifest.NewSet(s, layerNotes, experimentNotes)
+	var services []*manifest.Service
+	var serviceNotes []manifest.Notes
+	for _, name := range g.names(g.IntN(3)) {
+		schema := fmt.Sprintf(`{"properties":{%s:{"type":"string"}},"maximum":%d}`, engine.StringValue(g.name()).AppendJSON(nil), g.IntN(100))
+		services = append(services, &manifest.Service{Name: name, SchemaJSON: schema})
+		serviceNotes = append(serviceNotes, g.notes(false))
+	}
+	return manifest.NewSet(s, layerNotes, experimentNotes).WithServices(services, serviceNotes)
 }
 
 func (g generator) rule(fields []*configv1.Field, depth int) *configv1.Rule {

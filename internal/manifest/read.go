@@ -16,8 +16,8 @@ const standardInput = "<stdin>"
 
 // Read reads the configuration at a path, once. A path is one of
 //
-//   - a folder, with what it has of layers/, experiments/ and a file of fields,
-//     as [Loader] reads them. Unlike there, one that has none of them is an empty
+//   - a folder, with what it has of layers/, experiments/, services/ and a file
+//     of fields, as [Loader] reads them. Unlike there, one that has none of them is an empty
 //     configuration, unless it has other files of a configuration's format: then
 //     it is more likely the wrong folder;
 //   - a file, read as by [Decode];
@@ -66,10 +66,11 @@ func readFolder(path string) (*Set, error) {
 	layers := load.folder(engine.KindLayer, paths.Layers)
 	experiments := load.folder(engine.KindExperiment, paths.Experiments)
 	fields := load.fields(paths)
-	if layers == nil && experiments == nil && fields == nil && len(load.faults) == 0 {
+	services := load.services(paths)
+	if layers == nil && experiments == nil && fields == nil && services == nil && len(load.faults) == 0 {
 		load.wrongFolder(path)
 	}
-	return load.set(nil, layers, experiments, fields)
+	return load.set(nil, layers, experiments, fields, services)
 }
 
 // wrongFolder faults a folder that has files that might be meant.
@@ -81,7 +82,7 @@ func (l *loading) wrongFolder(path string) {
 	}
 	for _, entry := range entries {
 		if isDocument(entry.Name()) {
-			l.fault(path, "has no layers/, no experiments/ and no file of fields, but "+quote(entry.Name())+
+			l.fault(path, "has no layers/, no experiments/, no services/ and no file of fields, but "+quote(entry.Name())+
 				"; want the folder that has them, or the name of one file")
 			return
 		}

@@ -105,8 +105,8 @@ func TestReadFaults(t *testing.T) {
 		"broken": "broken/experiments/1.json:1: want an object, got a list\n" +
 			"broken/layers/a.json:1: not valid JSON at column 2: the text ends too early: want }",
 		"file":   "file/layers: the folder of layers can not be read: not a directory",
-		"wrong":  `wrong: has no layers/, no experiments/ and no file of fields, but "a.yaml"; want the folder that has them, or the name of one file`,
-		"layers": `layers: has no layers/, no experiments/ and no file of fields, but "a.json"; want the folder that has them, or the name of one file`,
+		"wrong":  `wrong: has no layers/, no experiments/, no services/ and no file of fields, but "a.yaml"; want the folder that has them, or the name of one file`,
+		"layers": `layers: has no layers/, no experiments/, no services/ and no file of fields, but "a.json"; want the folder that has them, or the name of one file`,
 	} {
 		set, err := manifest.Read(f.join(path), nil)
 		if set != nil || !errors.As(err, new(manifest.Faults)) {

@@ -66,6 +66,14 @@ func sameSet(t *testing.T, got, want *manifest.Set) {
 			t.Fatalf("experiment %d: got the notes %+v, want %+v", i, got, want)
 		}
 	}
+	if !reflect.DeepEqual(got.Services, want.Services) {
+		t.Fatalf("got the services %v, want %v", got.Services, want.Services)
+	}
+	for i := range want.Services {
+		if got, want := got.ServiceNotes(i), present(want.ServiceNotes(i)); !reflect.DeepEqual(got, want) {
+			t.Fatalf("service %d: got the notes %+v, want %+v", i, got, want)
+		}
+	}
 }
 
 func TestBundleRoundTrip(t *testing.T) {
@@ -125,6 +133,11 @@ func TestFileRoundTrip(t *testing.T) {
 					t.Fatalf("seed %d: got %v, %v, want %v", seed, got, faults, e)
 				}
 			}
+			for i, service := range set.Services {
+				notes := []manifest.Notes{set.ServiceNotes(i)}
+				text, err := manifest.EncodeService(service, notes[0], format)
+				check(file, text, err, manifest.NewSet(&configv1.Snapshot{}, nil, nil).WithServices(set.Services[i:i+1], notes))
+			}
 			text, err := manifest.EncodeFields(s.GetFields(), format)
 			check(strings.Replace(file, "x", "fields", 1), text, err, manifest.NewSet(&configv1.Snapshot{Fields: s.Fields}, nil, nil))
 		}
@@ -151,7 +164,13 @@ func byID(set *manifest.Set) *manifest.Set {
 		s.Experiments, experiments = append(s.Experiments, e[i]), append(experiments, set.ExperimentNotes(i))
 	}
 	s.Fields = set.Snapshot.GetFields()
-	return manifest.NewSet(s, layers, experiments)
+	var services []*manifest.Service
+	var notes []manifest.Notes
+	all := set.Services
+	for _, i := range order(len(all), func(a, b int) int { return strings.Compare(all[a].Name, all[b].Name) }) {
+		services, notes = append(services, all[i]), append(notes, set.ServiceNotes(i))
+	}
+	return manifest.NewSet(s, layers, experiments).WithServices(services, notes)
 }
 
 func TestFolderRoundTrip(t *testing.T) {
@@ -166,7 +185,7 @@ func TestFolderRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		files := len(set.Snapshot.GetLayers()) + len(set.Snapshot.GetExperiments()) + min(1, len(set.Snapshot.GetFields()))
+		files := len(set.Snapshot.GetLayers()) + len(set.Snapshot.GetExperiments()) + min(1, len(set.Snapshot.GetFields())) + len(set.Services)
 		if len(changes.Written) != files || len(changes.Stale) > 0 {
 			t.Fatalf("seed %d: want %d files, got %v", seed, files, changes)
 		}

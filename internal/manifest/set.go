@@ -11,13 +11,19 @@ type Set struct {
 	// Snapshot holds the messages, in the order of the files' names or, of a
 	// bundle, of its text. Its revision is 0.
 	Snapshot *configv1.Snapshot
+	// Services are the declared services, in the same order.
+	Services []*Service
 
 	layers, experiments []*file // by index in Snapshot
 	fields              *file   // nil if there is none
+	services            []*file // by index in Services
 }
 
-func newSet(layers, experiments []*file, fields *file) *Set {
-	s := &Set{Snapshot: &configv1.Snapshot{}, layers: layers, experiments: experiments, fields: fields}
+func newSet(layers, experiments []*file, fields *file, services []*file) *Set {
+	s := &Set{Snapshot: &configv1.Snapshot{}, layers: layers, experiments: experiments, fields: fields, services: services}
+	for _, f := range services {
+		s.Services = append(s.Services, f.service)
+	}
 	for _, f := range layers {
 		s.Snapshot.Layers = append(s.Snapshot.Layers, f.layer)
 	}
@@ -38,22 +44,34 @@ var nowhere = &document{}
 // these lists are shorter, the others have none. The Set shares the messages of
 // the snapshot, and its notes.
 func NewSet(snapshot *configv1.Snapshot, layers, experiments []Notes) *Set {
-	at := func(notes []Notes, i int) Notes {
-		if i < len(notes) {
-			return notes[i]
-		}
-		return Notes{}
-	}
 	s := &Set{Snapshot: &configv1.Snapshot{
 		Layers: snapshot.GetLayers(), Experiments: snapshot.GetExperiments(), Fields: snapshot.GetFields(),
 	}}
 	for i, l := range snapshot.GetLayers() {
-		s.layers = append(s.layers, &file{document: nowhere, layer: l, notes: at(layers, i)})
+		s.layers = append(s.layers, &file{document: nowhere, layer: l, notes: noteAt(layers, i)})
 	}
 	for i, e := range snapshot.GetExperiments() {
-		s.experiments = append(s.experiments, &file{document: nowhere, experiment: e, notes: at(experiments, i)})
+		s.experiments = append(s.experiments, &file{document: nowhere, experiment: e, notes: noteAt(experiments, i)})
 	}
 	return s
+}
+
+// WithServices returns a Set that has these services instead of its own, with
+// notes as for NewSet. They stand in no file.
+func (s *Set) WithServices(services []*Service, notes []Notes) *Set {
+	with := *s
+	with.Services, with.services = services, nil
+	for i, service := range services {
+		with.services = append(with.services, &file{document: nowhere, service: service, notes: noteAt(notes, i)})
+	}
+	return &with
+}
+
+func noteAt(notes []Notes, i int) Notes {
+	if i < len(notes) {
+		return notes[i]
+	}
+	return Notes{}
 }
 
 // LayerFile returns the file of Snapshot.Layers[index], "" if it stands in none.
@@ -71,8 +89,14 @@ func (s *Set) FieldsFile() string {
 	return s.fields.name
 }
 
+// ServiceFile returns the file of Services[index], "" if it stands in none.
+func (s *Set) ServiceFile(index int) string { return s.services[index].name }
+
 // LayerNotes returns the notes of Snapshot.Layers[index].
 func (s *Set) LayerNotes(index int) Notes { return s.layers[index].notes }
 
 // ExperimentNotes returns the notes of Snapshot.Experiments[index].
 func (s *Set) ExperimentNotes(index int) Notes { return s.experiments[index].notes }
+
+// ServiceNotes returns the notes of Services[index].
+func (s *Set) ServiceNotes(index int) Notes { return s.services[index].notes }

@@ -53,6 +53,13 @@ func (d *decoder) bundleValue(s *Set) value {
 	if fields := s.Snapshot.GetFields(); len(fields) > 0 {
 		bundle.items = append(bundle.items, fieldsValue(keyFields, fields))
 	}
+	if len(s.services) > 0 {
+		services := value{key: keyServices, kind: jsonscan.Array}
+		for i, f := range s.services {
+			services.items = append(services.items, d.serviceValue(f, (*path)(nil).to(keyServices).at(i)))
+		}
+		bundle.items = append(bundle.items, services)
+	}
 	return bundle
 }
 
@@ -62,6 +69,8 @@ func (d *decoder) fileValue(kind engine.Kind, f *file) value {
 		return layerValue(f)
 	case engine.KindExperiment:
 		return d.experimentValue(f, nil)
+	case kindService:
+		return d.serviceValue(f, nil)
 	default:
 		return fieldsValue("", f.fields)
 	}
@@ -109,20 +118,29 @@ func (d *decoder) experimentValue(f *file, at *path) value {
 			variants.items = append(variants.items, newNull(""))
 			continue
 		}
-		params := d.paramsValue(v.GetParamsJson(), at.to("variants").at(i).to("params"))
+		params := d.objectValue("params", v.GetParamsJson(), at.to("variants").at(i).to("params"))
 		variants.items = append(variants.items, newObject("", newInteger("vid", v.GetVid()), params))
 	}
 	return newObject("", append(members, variants)...)
 }
 
-func (d *decoder) paramsValue(text string, at *path) value {
+func (d *decoder) serviceValue(f *file, at *path) value {
+	if f.service == nil {
+		return newNull("")
+	}
+	members := append([]value{newText("service", f.service.Name)}, f.notes.values()...)
+	return newObject("", append(members, d.objectValue("schema", f.service.SchemaJSON, at.to("schema")))...)
+}
+
+// objectValue makes a member of the JSON text of an object.
+func (d *decoder) objectValue(key, text string, at *path) value {
 	r := jsonReader{scanner: jsonscan.New(text), text: text}
 	params := r.value()
 	if !r.scanner.End() {
 		d.fault(0, at, "%v", r.scanner.Err())
-		return value{key: "params"}
+		return value{key: key}
 	}
-	params.key = "params"
+	params.key = key
 	params.layOut()
 	return params
 }

@@ -40,8 +40,12 @@ func Environment(w io.Writer, e *adminv1.Environment) error {
 		d.addf("", "contents of those below %d are compacted", e.GetFloor())
 	}
 	d.add("checksum", e.GetChecksum())
-	d.addf("contents", "%s, %s, %s", Count(int(e.GetLayerCount()), "layer"),
+	contents := fmt.Sprintf("%s, %s, %s", Count(int(e.GetLayerCount()), "layer"),
 		Count(int(e.GetExperimentCount()), "experiment"), Count(int(e.GetFieldCount()), "field"))
+	if n := int(e.GetServiceCount()); n > 0 {
+		contents += ", " + Count(n, "declared service")
+	}
+	d.add("contents", contents)
 	d.addf("cooling", "slots rest for %s", duration(e.GetCoolingPeriod()))
 	d.addf("created", "%s UTC", moment(e.GetCreateTime()))
 	_, err := w.Write(b.Bytes())

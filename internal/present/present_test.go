@@ -131,6 +131,15 @@ func TestNothingReachesTheTerminal(t *testing.T) {
 		"revisions": func(w io.Writer) error {
 			return Revisions(w, []*adminv1.Revision{{Author: hostile, Message: names[1], OriginEnvironment: hostile}})
 		},
+		"service": func(w io.Writer) error {
+			return Service(w, &adminv1.Service{
+				Service: hostile, Description: hostile, Owners: names, Tags: names, SchemaJson: `{"a":"` + hostile + `"}`,
+			})
+		},
+		"service without a schema": func(w io.Writer) error { return Service(w, &adminv1.Service{SchemaJson: hostile}) },
+		"services": func(w io.Writer) error {
+			return Services(w, []*adminv1.Service{{Service: hostile, Description: names[1], Owners: names, SchemaJson: hostile}})
+		},
 		"fields": func(w io.Writer) error { return Fields(w, []*configv1.Field{{Name: hostile, Type: 99}}) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,6 +65,8 @@ var refusals = map[adminv1.ErrorReason]connect.Code{
 	adminv1.ErrorReason_ERROR_REASON_INVALID_RULE:             connect.CodeInvalidArgument,
 	adminv1.ErrorReason_ERROR_REASON_INVALID_VALUE:            connect.CodeInvalidArgument,
 	adminv1.ErrorReason_ERROR_REASON_SERVICE_MISMATCH:         connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_INVALID_SCHEMA:           connect.CodeInvalidArgument,
+	adminv1.ErrorReason_ERROR_REASON_SCHEMA_VIOLATED:          connect.CodeInvalidArgument,
 	adminv1.ErrorReason_ERROR_REASON_INVALID_ALLOCATION:       connect.CodeInvalidArgument,
 
 	adminv1.ErrorReason_ERROR_REASON_SALT_IMMUTABLE:     connect.CodeFailedPrecondition,

@@ -210,6 +210,15 @@ func TestBadRequests(t *testing.T) {
 			"invalid_argument", "INVALID_PARAMS", "experiment.variants[1].params",
 		},
 		{
+			"a schema", "ServiceService/Set", `{"environment":"dev","service":{"service":"web","schema_json":"{\"items\":3}"}}`,
+			"invalid_argument", "INVALID_SCHEMA", "service.schema_json.items",
+		},
+		{"no schema", "ServiceService/Set", `{"environment":"dev","service":{"service":"web"}}`, "invalid_argument", "INVALID_REQUEST", "service.schema_json"},
+		{
+			"a schema that a variant breaks", apply, `{"environment":"dev","changes":[{"upsert_service":{"service":"web","schema_json":"{\"properties\":{\"size\":false}}"}}]}`,
+			"invalid_argument", "SCHEMA_VIOLATED", "experiment 100: variants[0].params.size, experiment 100: variants[1].params.size",
+		},
+		{
 			"no service of an experiment", "ExperimentService/Create", `{"environment":"dev","experiment":{"variants":[{"params_json":"{}"}]}}`,
 			"invalid_argument", "INVALID_REQUEST", "experiment.service",
 		},

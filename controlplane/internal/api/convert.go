@@ -99,6 +99,7 @@ func contentsOf(s *state.State) *adminv1.Contents {
 		m.Experiments = append(m.Experiments, e.answer(r))
 	}
 	m.Fields = fieldsOf(s.Fields())
+	m.Services = servicesOf(s.Services())
 	return m
 }
 
@@ -108,6 +109,25 @@ func fieldsOf(resources []*state.Resource) []*configv1.Field {
 		fields[i] = r.Field()
 	}
 	return fields
+}
+
+// serviceOf returns a declared service with all that is output only. It shares the
+// resource's lists.
+func serviceOf(r *state.Resource) *adminv1.Service {
+	s := r.Service()
+	return &adminv1.Service{
+		Service: s.Service, SchemaJson: s.SchemaJson, Description: s.Description, Owners: s.Owners, Tags: s.Tags,
+		Etag: r.Etag(), CreateRevision: r.Created.Revision, Revision: r.Updated.Revision,
+		CreateTime: timestamppb.New(r.Created.Time), UpdateTime: timestamppb.New(r.Updated.Time),
+	}
+}
+
+func servicesOf(resources []*state.Resource) []*adminv1.Service {
+	services := make([]*adminv1.Service, len(resources))
+	for i, r := range resources {
+		services[i] = serviceOf(r)
+	}
+	return services
 }
 
 // changesOf takes over the changes of a request.
@@ -122,7 +142,8 @@ func changesOf(changes []*adminv1.Change) []state.Change {
 func changeOf(c *adminv1.Change) state.Change {
 	change := state.Change{
 		Layer: c.GetUpsertLayer(), Experiment: c.GetUpsertExperiment(), Field: c.GetUpsertField(),
-		Mask: slices.Clone(c.GetUpdateMask().GetPaths()), Etag: c.GetEtag(),
+		Service: c.GetUpsertService(),
+		Mask:    slices.Clone(c.GetUpdateMask().GetPaths()), Etag: c.GetEtag(),
 	}
 	switch kind := c.GetChange().(type) {
 	case *adminv1.Change_DeleteLayer:
@@ -131,6 +152,8 @@ func changeOf(c *adminv1.Change) state.Change {
 		change.Delete = state.ExperimentID(kind.DeleteExperiment)
 	case *adminv1.Change_DeleteField:
 		change.Delete = state.FieldID(kind.DeleteField)
+	case *adminv1.Change_DeleteService:
+		change.Delete = state.ServiceID(kind.DeleteService)
 	}
 	return change
 }

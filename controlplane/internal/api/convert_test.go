@@ -31,6 +31,12 @@ func wholeExperiment() *adminv1.Experiment {
 	}
 }
 
+func wholeService() *adminv1.Service {
+	return &adminv1.Service{
+		Service: "web", SchemaJson: `{"properties":{"a":{"type":"number"}}}`, Description: "d", Owners: []string{"o"}, Tags: []string{"t"},
+	}
+}
+
 // TestRoundTrip sends resources with all that can be sent, and reads them.
 func TestRoundTrip(t *testing.T) {
 	t.Parallel()
@@ -38,6 +44,7 @@ func TestRoundTrip(t *testing.T) {
 		{Change: &adminv1.Change_UpsertLayer{UpsertLayer: wholeLayer()}},
 		{Change: &adminv1.Change_UpsertExperiment{UpsertExperiment: wholeExperiment()}},
 		{Change: &adminv1.Change_UpsertField{UpsertField: &configv1.Field{Name: "f", Type: configv1.FieldType_FIELD_TYPE_BOOL}}},
+		{Change: &adminv1.Change_UpsertService{UpsertService: wholeService()}},
 	}
 	created := state.Version{Revision: 2, Time: time.Unix(100, 0)}
 	result, err := state.Empty(state.Version{Revision: 1}).Apply(created, changesOf(sent))
@@ -48,6 +55,7 @@ func TestRoundTrip(t *testing.T) {
 	l, x := c.GetLayers()[0], c.GetExperiments()[0]
 	compare(t, l.ProtoReflect(), wholeLayer().ProtoReflect(), "usage")
 	compare(t, x.ProtoReflect(), wholeExperiment().ProtoReflect(), "winner_vid", "held")
+	compare(t, c.GetServices()[0].ProtoReflect(), wholeService().ProtoReflect())
 	if l.GetEtag() == "" || l.GetRevision() != 2 || l.GetCreateRevision() != 2 || !l.GetUpdateTime().AsTime().Equal(created.Time) {
 		t.Errorf("got %v", l)
 	}
@@ -88,18 +96,19 @@ func TestChangesAreTakenOver(t *testing.T) {
 		{Change: &adminv1.Change_DeleteLayer{DeleteLayer: "a"}, Etag: "e"},
 		{Change: &adminv1.Change_DeleteExperiment{DeleteExperiment: 7}},
 		{Change: &adminv1.Change_DeleteField{DeleteField: "f"}},
+		{Change: &adminv1.Change_DeleteService{DeleteService: "s"}},
 		{
 			Change:     &adminv1.Change_UpsertLayer{UpsertLayer: &adminv1.Layer{LayerId: "b"}},
 			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"salt"}},
 		},
 	})
-	ids := []state.ID{state.LayerID("a"), state.ExperimentID(7), state.FieldID("f"), state.LayerID("b")}
+	ids := []state.ID{state.LayerID("a"), state.ExperimentID(7), state.FieldID("f"), state.ServiceID("s"), state.LayerID("b")}
 	for i, c := range got {
-		if c.ID() != ids[i] || c.Exact || c.Existence != state.MayExist || (c.Delete == state.ID{}) != (i == 3) {
+		if c.ID() != ids[i] || c.Exact || c.Existence != state.MayExist || (c.Delete == state.ID{}) != (i == 4) {
 			t.Errorf("change %d is %+v", i, c)
 		}
 	}
-	if got[0].Etag != "e" || len(got[3].Mask) != 1 {
+	if got[0].Etag != "e" || len(got[4].Mask) != 1 {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -148,7 +148,7 @@ func (s *revisionService) restore(ctx context.Context, r restoreRequest, target 
 		return nil, err
 	}
 	request.Message = cmp.Or(request.Message, about.Message)
-	request.Size = target.Len(state.KindLayer) + target.Len(state.KindExperiment) + target.Len(state.KindField)
+	request.Size = target.Size()
 	request.Origin, request.OriginRevision, request.OriginEnvironment = about.Origin, about.OriginRevision, about.OriginEnvironment
 	request.Changes = func(head revision.Head) ([]state.Change, error) { return restored(head.State, target, r.GetLayerIds()) }
 	return s.send(ctx, request, unnamed)

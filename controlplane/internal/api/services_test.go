@@ -271,6 +271,7 @@ func TestRestoreOfLayers(t *testing.T) {
 		{"upsert_layer":{"layer_id":"free","priority":99},"update_mask":"priority"},
 		{"upsert_experiment":{"eid":200,"layer_id":"free","name":"moved"},"update_mask":"layer_id,name"},
 		{"upsert_experiment":{"eid":100,"name":"renamed"},"update_mask":"name"},
+		{"upsert_service":{"service":"web","schema_json":"{}"}},
 		{"delete_field":"country"}]}`)
 	var plan adminv1.RevisionServiceRollbackResponse
 	changed := func() string {
@@ -281,7 +282,7 @@ func TestRestoreOfLayers(t *testing.T) {
 		return strings.Join(parts, ", ")
 	}
 	for layers, want := range map[string]string{
-		`[]`:             "layer ads, layer free, experiment 100, experiment 200, field country",
+		`[]`:             "layer ads, layer free, experiment 100, experiment 200, field country, service web",
 		`["ads"]`:        "layer ads, experiment 100, experiment 200",
 		`["free"]`:       "layer free, experiment 200",
 		`["ads","free"]`: "layer ads, layer free, experiment 100, experiment 200",
@@ -310,6 +311,48 @@ func TestRestoreOfLayers(t *testing.T) {
 	b.ok("RevisionService/Promote", `{"environment":"prod","from_environment":"dev","message":"Why not"}`)
 	if prod.head().Checksum() != b.store.envs["dev"].head().Checksum() || prod.entries[2].Revision.GetMessage() != "Why not" {
 		t.Errorf("got %v", prod.entries[2].Revision)
+	}
+}
+
+func TestServices(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.world()
+	const schema = `"{\"properties\":{\"size\":{\"maximum\":2}}}"`
+	var set adminv1.ServiceServiceSetResponse
+	b.call("ServiceService/Set", `{"environment":"dev","validate_only":true,"service":{"service":"web","schema_json":`+schema+`}}`, &set)
+	if set.GetRevision() != 2 || set.GetService().GetSchemaJson() == "" || len(set.GetPlan().GetResources()) != 1 {
+		t.Errorf("planned %v", &set)
+	}
+	b.call("ServiceService/Set", `{"environment":"dev","service":{"service":"web","owners":["team-a"],"schema_json":`+schema+`}}`, &set)
+	etag := set.GetService().GetEtag()
+	if set.GetRevision() != 3 || etag == "" || b.store.envs["dev"].entries[2].Revision.GetMessage() != "Set service web" {
+		t.Errorf("set %v", &set)
+	}
+	b.call("ServiceService/Set", `{"environment":"dev","service":{"service":"web","description":"The shop"},"update_mask":"description"}`, &set)
+	var got adminv1.ServiceServiceGetResponse
+	b.call("ServiceService/Get", `{"environment":"dev","service":"web"}`, &got)
+	if s := got.GetService(); !proto.Equal(s, set.GetService()) || s.GetDescription() != "The shop" || s.GetOwners()[0] != "team-a" || s.GetCreateRevision() != 3 {
+		t.Errorf("got %v", &got)
+	}
+	b.ok("ServiceService/Set", `{"environment":"dev","service":{"service":"mail","schema_json":"{}"}}`)
+	var list adminv1.ServiceServiceListResponse
+	b.call("ServiceService/List", `{"environment":"dev","page_size":1}`, &list)
+	if list.GetServices()[0].GetService() != "mail" || list.GetTotalSize() != 2 || list.GetNextPageToken() == "" || list.GetRevision() != 5 {
+		t.Errorf("listed %v", &list)
+	}
+	f := b.fails("RevisionService/Apply", `{"environment":"dev","changes":[{"delete_field":"country"},{"upsert_experiment":
+		{"eid":100,"variants":[{"vid":101,"params_json":"{}"},{"vid":102,"params_json":"{\"size\":3}"}]},"update_mask":"variants"}]}`)
+	want := "changes[1].upsert_experiment.variants[1].params.size | breaks the schema of service web in variant 102: maximum: got 3, want 2 | SCHEMA_VIOLATED"
+	if f.code != "invalid_argument" || f.reason != "SCHEMA_VIOLATED" || !slices.Equal(f.violations, []string{want}) {
+		t.Errorf("got %+v", f)
+	}
+	if f := b.fails("ServiceService/Delete", `{"environment":"dev","service":"web","etag":"`+etag+`"}`); f.reason != "STALE_ETAG" {
+		t.Errorf("got %+v", f)
+	}
+	b.ok("ServiceService/Delete", `{"environment":"dev","service":"web"}`)
+	if f := b.fails("ServiceService/Get", `{"environment":"dev","service":"web"}`); f.code != "not_found" || f.reason != "RESOURCE_NOT_FOUND" {
+		t.Errorf("got %+v", f)
 	}
 }
 

@@ -41,6 +41,10 @@ func field(name string, typ configv1.FieldType) state.Change {
 	return state.Change{Field: &configv1.Field{Name: name, Type: typ}}
 }
 
+func service(name string, most int) state.Change {
+	return state.Change{Service: &adminv1.Service{Service: name, SchemaJson: fmt.Sprintf(`{"maxProperties":%d}`, most)}}
+}
+
 // TestAdvance compares what is made step by step with what is made at once.
 func TestAdvance(t *testing.T) {
 	t.Parallel()
@@ -54,7 +58,9 @@ func TestAdvance(t *testing.T) {
 		was := is
 		for range random.IntN(3) + 1 { // what came in between is merged
 			name := fmt.Sprintf("r%d", random.IntN(20))
-			switch random.IntN(3) {
+			switch random.IntN(4) {
+			case 3:
+				is = change(t, is, service("s", random.IntN(3)))
 			case 0:
 				is = change(t, is, layer(name, strconv.Itoa(random.IntN(3))))
 			case 1:
@@ -82,7 +88,7 @@ func TestAdvance(t *testing.T) {
 func TestAdvanceLeavesOut(t *testing.T) {
 	t.Parallel()
 	was := change(t, state.Empty(state.Version{Epoch: 7, Revision: 1}), layer("a", "before"))
-	is := change(t, was, layer("a", "after"))
+	is := change(t, was, layer("a", "after"), service("s", 1))
 	before, err := advance(nil, nil, was)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +98,12 @@ func TestAdvanceLeavesOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if before.Hash() != after.Hash() || after.Position().Revision != is.Revision() {
-		t.Errorf("a description reaches planes: %v, %v", before.Hash(), after.Hash())
+		t.Errorf("a description or a schema reaches planes: %v, %v", before.Hash(), after.Hash())
+	}
+	gone := change(t, is, state.Change{Delete: state.ServiceID("s")})
+	last, err := advance(after, is, gone)
+	if err != nil || last.Hash() != after.Hash() || last.Len() != 1 {
+		t.Errorf("a deletion of a schema reaches planes: %v, %v", last.Len(), err)
 	}
 }
 

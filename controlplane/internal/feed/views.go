@@ -20,6 +20,9 @@ func advance(seen *view.View, was, is *state.State) (*view.View, error) {
 	var puts []*view.Entity
 	var deletes []view.Key
 	for _, t := range state.Compare(was, is) {
+		if t.ID.Kind == state.KindService {
+			continue // planes do not get it
+		}
 		if t.After == nil {
 			deletes = append(deletes, t.Before.TreeKey())
 			continue

@@ -88,6 +88,9 @@ func eidOf(t state.Touch) int32 {
 // changesConfig reports whether data planes get something else, and not only
 // people.
 func changesConfig(t state.Touch) bool {
+	if t.ID.Kind == state.KindService {
+		return false
+	}
 	if t.Before == nil || t.After == nil {
 		return true
 	}

@@ -34,6 +34,7 @@ func TestGolden(t *testing.T) {
 		experiment(5, `{"model":null}`),
 		experiment(6, `{"mail":1}`),
 		field("vip"), field("age"), field("gone"),
+		service("shop", `{"properties":{"price":{"type":"integer"}}}`), service("old", `{}`),
 	)
 	after := apply(
 		t, before,
@@ -52,6 +53,8 @@ func TestGolden(t *testing.T) {
 		state.Change{Delete: state.FieldID("gone")},
 		state.Change{Field: &configv1.Field{Name: "age", Type: configv1.FieldType_FIELD_TYPE_INT}},
 		field("country"),
+		service("shop", `{"properties":{"price":{"type":"number"},"mail":true}}`), service("search", `{}`),
+		state.Change{Delete: state.ServiceID("old")},
 	)
 	rests := func(layerID string) []plan.Rest {
 		if layerID != "search" {

@@ -40,6 +40,8 @@ func (p *planner) values(t state.Touch) []*adminv1.ValueDiff {
 		v.variants(p.reader.of(t.Before.Experiment()), p.reader.of(t.After.Experiment()))
 	case state.KindField:
 		v.add("type", text(fieldTypes[t.Before.Field().GetType()]), text(fieldTypes[t.After.Field().GetType()]))
+	case state.KindService:
+		v.service(t.Before.Service(), t.After.Service())
 	}
 	slices.SortFunc(v, func(a, b *adminv1.ValueDiff) int { return cmp.Compare(a.GetPath(), b.GetPath()) })
 	return v
@@ -81,6 +83,13 @@ func (v *values) experiment(a, b *adminv1.Experiment) {
 	v.add("winner_vid", winner(a), winner(b))
 	v.add("allocation", list(a.GetAllocation(), appendSlots), list(b.GetAllocation(), appendSlots))
 	v.add("held", ranges(a.GetHeld()), ranges(b.GetHeld()))
+}
+
+func (v *values) service(a, b *adminv1.Service) {
+	v.params("schema", readParams(a.GetSchemaJson()), readParams(b.GetSchemaJson()))
+	v.add("description", text(a.GetDescription()), text(b.GetDescription()))
+	v.add("owners", texts(a.GetOwners()), texts(b.GetOwners()))
+	v.add("tags", texts(a.GetTags()), texts(b.GetTags()))
 }
 
 func winner(x *adminv1.Experiment) string {

@@ -14,7 +14,8 @@ import (
 // TestValues names each value of a resource that can change.
 func TestValues(t *testing.T) {
 	t.Parallel()
-	s := apply(t, empty(), layer("a", 1), experiment(1, `{"b":1,"a":{"x":1}}`, `{}`), field("f"), layer("held", 0, slots(0, 10, 21)), experiment(2, "{}"))
+	s := apply(t, empty(), layer("a", 1), experiment(1, `{"b":1,"a":{"x":1}}`, `{}`), field("f"), layer("held", 0, slots(0, 10, 21)), experiment(2, "{}"),
+		state.Change{Service: &adminv1.Service{Service: "s", SchemaJson: `{"properties":{"a":{"maximum":5}}}`}})
 	for _, test := range []struct {
 		name    string
 		changes []state.Change
@@ -55,6 +56,12 @@ func TestValues(t *testing.T) {
 		})}, []string{`variants: "[11,12]" -> "[12,11]"`}},
 		{"order of keys", []state.Change{experiment(1, `{"a":{"x":1},"b":1}`, `{}`)}, []string{
 			`variants[11].params: "{\"b\":1,\"a\":{\"x\":1}}" -> "{\"a\":{\"x\":1},\"b\":1}"`,
+		}},
+		{"service", []state.Change{{Service: &adminv1.Service{
+			Service: "s", SchemaJson: `{"properties":{"a":{"maximum":7},"b":true}}`, Description: "d", Owners: []string{"o"}, Tags: []string{"t"},
+		}}}, []string{
+			`description: "" -> "\"d\""`, `owners: "" -> "[\"o\"]"`, `schema.properties.a.maximum: "5" -> "7"`,
+			`schema.properties.b: "" -> "true"`, `tags: "" -> "[\"t\"]"`,
 		}},
 		{"field", []state.Change{{Field: &configv1.Field{Name: "f", Type: configv1.FieldType_FIELD_TYPE_SEMVER}}}, []string{
 			`type: "\"bool\"" -> "\"semver\""`,

@@ -82,6 +82,10 @@ func layer(id string, priority int32, ranges ...*configv1.Range) state.Change {
 	}}
 }
 
+func service(name, schema string) state.Change {
+	return state.Change{Service: &adminv1.Service{Service: name, SchemaJson: schema}}
+}
+
 func salted(c state.Change, salt string) state.Change {
 	c.Layer.Salt = salt
 	return c

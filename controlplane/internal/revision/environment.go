@@ -251,6 +251,8 @@ func environment(e dbsqlc.Environment, head dbsqlc.EnvironmentHead, counts []dbs
 			m.ExperimentCount = c.Resources
 		case state.KindField:
 			m.FieldCount = c.Resources
+		case state.KindService:
+			m.ServiceCount = c.Resources
 		}
 	}
 	return m

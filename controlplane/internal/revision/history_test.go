@@ -33,10 +33,11 @@ func rollback(t *testing.T, s *revision.Store, to int64) *revision.Outcome {
 func TestRollbackOfRollback(t *testing.T) {
 	t.Parallel()
 	s, pool := open(t)
-	apply(t, s, layer("a", slots(0, 5000, 11), slots(5000, 10000, 12)), experiment(1, 11, 12), field("country"))
+	apply(t, s, layer("a", slots(0, 5000, 11), slots(5000, 10000, 12)), experiment(1, 11, 12), field("country"), service("shop", 1))
 	two := head(t, s).Checksum()
-	apply(t, s, layer("b", slots(0, 100, 21)), experiment(2, 21), state.Change{Delete: state.FieldID("country")})
-	apply(t, s, layer("a", slots(0, 1000, 11), slots(5000, 10000, 12)))
+	apply(t, s, layer("b", slots(0, 100, 21)), experiment(2, 21), state.Change{Delete: state.FieldID("country")},
+		state.Change{Delete: state.ServiceID("shop")}, service("mail", 1))
+	apply(t, s, layer("a", slots(0, 1000, 11), slots(5000, 10000, 12)), service("mail", 2))
 	four := head(t, s).Checksum()
 	if got := rollback(t, s, 2); got.Revision != 5 || got.State.Checksum() != two {
 		t.Errorf("a rollback to 2 is revision %d with %v, want 5 with %v", got.Revision, got.State.Checksum(), two)

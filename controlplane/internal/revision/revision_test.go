@@ -52,6 +52,10 @@ func slots(start, end, vid int32) *configv1.Range {
 	return &configv1.Range{Start: start, End: end, Vid: vid}
 }
 
+func service(name string, most int) state.Change {
+	return state.Change{Service: &adminv1.Service{Service: name, SchemaJson: fmt.Sprintf(`{"maxProperties":%d}`, most)}}
+}
+
 func experiment(eid int32, vids ...int32) state.Change {
 	x := &adminv1.Experiment{Eid: eid, Service: "shop"}
 	for _, vid := range vids {

@@ -45,6 +45,7 @@ func (s *State) Apply(version Version, changes []Change) (*Result, error) {
 	e.settle()
 	e.checkReferences(changes)
 	e.checkHeld()
+	e.checkSchemas()
 	next, err := e.seal()
 	if faults, ok := errors.AsType[engine.Faults](err); ok {
 		e.refuse(faults)

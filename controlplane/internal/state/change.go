@@ -16,11 +16,12 @@ const (
 	MustNotExist
 )
 
-// Change is a change of one resource. Exactly one of the first four is set.
+// Change is a change of one resource. Exactly one of the first five is set.
 type Change struct {
 	Layer      *adminv1.Layer
 	Experiment *adminv1.Experiment
 	Field      *configv1.Field
+	Service    *adminv1.Service
 	// Delete removes a resource, which must exist.
 	Delete ID
 
@@ -47,6 +48,8 @@ func (c *Change) ID() ID {
 		return ExperimentID(c.Experiment.GetEid())
 	case c.Field != nil:
 		return FieldID(c.Field.GetName())
+	case c.Service != nil:
+		return ServiceID(c.Service.GetService())
 	default:
 		return c.Delete
 	}
@@ -56,7 +59,7 @@ func (c *Change) etag() string {
 	if c.Etag != "" {
 		return c.Etag
 	}
-	return c.Layer.GetEtag() + c.Experiment.GetEtag() // at most one is there
+	return c.Layer.GetEtag() + c.Experiment.GetEtag() + c.Service.GetEtag() // at most one is there
 }
 
 // Restore returns the changes that give resources their contents from another
@@ -71,7 +74,8 @@ func (s *State) Restore(from *State, only func(ID) bool) []Change {
 			changes = append(changes, Change{Delete: t.ID, Exact: true})
 		default:
 			changes = append(changes, Change{
-				Layer: t.After.layer, Experiment: t.After.experiment, Field: t.After.field, Exact: true,
+				Layer: t.After.layer, Experiment: t.After.experiment, Field: t.After.field, Service: t.After.service,
+				Exact: true,
 			})
 		}
 	}

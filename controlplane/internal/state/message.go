@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/internal/schema"
 	"github.com/strata-exp/strata/sdk/go/engine"
 )
 
@@ -20,6 +22,7 @@ var (
 	experimentFields = []protoreflect.Name{
 		"service", "rule", "variants", "layer_id", "name", "description", "hypothesis", "owners", "tags",
 	}
+	serviceFields          = []protoreflect.Name{"schema_json", "description", "owners", "tags"}
 	storedExperimentFields = append(slices.Clone(experimentFields), "state", "winner_vid", "allocation", "held")
 )
 
@@ -30,6 +33,8 @@ func (e *edit) message(id ID, c *Change, before *Resource) proto.Message {
 		return e.layer(id, c, before.Layer())
 	case c.Experiment != nil:
 		return e.experiment(id, c, before.Experiment())
+	case c.Service != nil:
+		return e.service(id, c, before.Service())
 	default:
 		return &configv1.Field{Name: c.Field.GetName(), Type: c.Field.GetType()}
 	}
@@ -102,6 +107,32 @@ func (e *edit) experiment(id ID, c *Change, before *adminv1.Experiment) proto.Me
 		}
 	}
 	return x
+}
+
+func (e *edit) service(id ID, c *Change, before *adminv1.Service) proto.Message {
+	if !e.checkMask(id, c.Mask, serviceFields) {
+		return nil
+	}
+	s := &adminv1.Service{Service: c.Service.GetService()}
+	if n := len(s.GetService()); n == 0 || n > engine.MaxNameBytes {
+		e.problem(adminv1.ErrorReason_ERROR_REASON_INVALID_VALUE, id, "service", "is %d bytes long, want 1 to %d", n, engine.MaxNameBytes)
+		return nil
+	}
+	replace(s, before, c.Service, c.Mask, serviceFields)
+	if before != nil && s.GetSchemaJson() == before.GetSchemaJson() {
+		return s
+	}
+	_, err := schema.Compile(s.GetSchemaJson())
+	if faults, ok := errors.AsType[schema.Faults](err); ok {
+		for _, f := range faults {
+			e.problem(adminv1.ErrorReason_ERROR_REASON_INVALID_SCHEMA, id, joinPath("schema_json", f.Path), "%s", f.Problem)
+		}
+		return nil
+	}
+	if normal, err := schema.Normal(s.GetSchemaJson()); err == nil {
+		s.SchemaJson = normal
+	}
+	return s
 }
 
 func (e *edit) checkMask(id ID, mask []string, fields []protoreflect.Name) bool {

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 
 	adminv1 "github.com/strata-exp/strata/gen/go/strata/admin/v1"
 	configv1 "github.com/strata-exp/strata/gen/go/strata/config/v1"
+	"github.com/strata-exp/strata/internal/schema"
 	"github.com/strata-exp/strata/sdk/go/hashtree"
 )
 
@@ -24,6 +26,7 @@ const (
 	KindLayer Kind = iota + 1
 	KindExperiment
 	KindField
+	KindService
 	kinds
 )
 
@@ -35,6 +38,8 @@ func (k Kind) String() string {
 		return "experiment"
 	case KindField:
 		return "field"
+	case KindService:
+		return "service"
 	default:
 		return "resource of kind " + strconv.Itoa(int(k))
 	}
@@ -43,7 +48,7 @@ func (k Kind) String() string {
 // ID names a resource of an environment.
 type ID struct {
 	Kind Kind
-	// Key is a layer_id, an eid in decimal, or the name of a field.
+	// Key is a layer_id, an eid in decimal, or the name of a field or a service.
 	Key string
 }
 
@@ -56,6 +61,9 @@ func ExperimentID(eid int32) ID { return ID{KindExperiment, strconv.Itoa(int(eid
 // FieldID returns the ID of a declared field.
 func FieldID(name string) ID { return ID{KindField, name} }
 
+// ServiceID returns the ID of a declared service.
+func ServiceID(name string) ID { return ID{KindService, name} }
+
 func (id ID) treeKey() hashtree.Key { return hashtree.Key{Kind: uint8(id.Kind), Name: id.Key} }
 
 func (id ID) String() string { return id.Kind.String() + " " + id.Key }
@@ -65,8 +73,8 @@ func compareIDs(a, b ID) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
 }
 
-// Resource is a layer, an experiment or a declared field as it was from one
-// revision on. It never changes. The methods of a nil Resource return nil.
+// Resource is a layer, an experiment, or a declared field or service as it was
+// from one revision on. It never changes. The methods of a nil Resource return nil.
 type Resource struct {
 	ID ID
 	// Payload is the message as it is stored, and Digest its SHA-256.
@@ -78,9 +86,12 @@ type Resource struct {
 	layer      *adminv1.Layer
 	experiment *adminv1.Experiment
 	field      *configv1.Field
+	service    *adminv1.Service
 	// config is what planes get: *configv1.Layer, *configv1.Experiment or
-	// *configv1.Field. While it is equal it stays the same message.
+	// *configv1.Field, nil for nothing. While it is equal it stays the same message.
 	config proto.Message
+	// schema compiles the schema of a service when it is first asked for.
+	schema func() (*schema.Schema, error)
 }
 
 // TreeKey implements hashtree.Item.
@@ -115,8 +126,17 @@ func (r *Resource) Field() *configv1.Field {
 	return r.field
 }
 
+// Service returns the declared service without what is output only; nil if it is
+// none.
+func (r *Resource) Service() *adminv1.Service {
+	if r == nil {
+		return nil
+	}
+	return r.service
+}
+
 // Config returns what planes get of it: a *configv1.Layer, *configv1.Experiment
-// or *configv1.Field.
+// or *configv1.Field; nil for a service, which they do not get.
 func (r *Resource) Config() proto.Message { return r.config }
 
 // Etag returns a text that changes whenever the resource does, or the slots of
@@ -158,6 +178,8 @@ func Decode(id ID, payload []byte, created, updated Version) (*Resource, error) 
 		message = new(adminv1.Experiment)
 	case KindField:
 		message = new(configv1.Field)
+	case KindService:
+		message = new(adminv1.Service)
 	default:
 		return nil, fmt.Errorf("%s: unknown kind", id)
 	}
@@ -179,6 +201,8 @@ func idOf(message proto.Message) ID {
 		return ExperimentID(m.GetEid())
 	case *configv1.Field:
 		return FieldID(m.GetName())
+	case *adminv1.Service:
+		return ServiceID(m.GetService())
 	default:
 		return ID{}
 	}
@@ -192,6 +216,9 @@ func (r *Resource) take(message proto.Message) {
 		r.experiment, r.config = m, ExperimentConfig(m)
 	case *configv1.Field:
 		r.field, r.config = m, m
+	case *adminv1.Service:
+		r.service = m
+		r.schema = sync.OnceValues(func() (*schema.Schema, error) { return schema.Compile(m.GetSchemaJson()) })
 	}
 }
 

@@ -49,10 +49,12 @@ type State struct {
 
 // lists are made when they are first asked for.
 type lists struct {
-	layers, experiments, fields sync.Once
-	layerList                   []*Resource
-	experimentList              []*Resource
-	fieldList                   []*Resource
+	layers, experiments, fields, services sync.Once
+
+	layerList      []*Resource
+	experimentList []*Resource
+	fieldList      []*Resource
+	serviceList    []*Resource
 }
 
 // Empty returns the configuration without resources.
@@ -174,6 +176,16 @@ func (s *State) Fields() []*Resource {
 	return s.lists.fieldList
 }
 
+// Services returns all declared services by name. The slice is shared: read it
+// only.
+func (s *State) Services() []*Resource {
+	s.lists.services.Do(func() {
+		s.lists.serviceList = s.all(KindService)
+		slices.SortFunc(s.lists.serviceList, func(a, b *Resource) int { return cmp.Compare(a.ID.Key, b.ID.Key) })
+	})
+	return s.lists.serviceList
+}
+
 // all returns all resources of a kind, in no defined order.
 func (s *State) all(kind Kind) []*Resource {
 	found := make([]*Resource, 0, s.counts[kind])
@@ -187,3 +199,12 @@ func (s *State) all(kind Kind) []*Resource {
 
 // Len returns how many resources of a kind there are.
 func (s *State) Len(kind Kind) int { return s.counts[kind] }
+
+// Size returns how many resources there are.
+func (s *State) Size() int {
+	sum := 0
+	for _, n := range s.counts {
+		sum += n
+	}
+	return sum
+}

@@ -238,7 +238,11 @@ type random struct{ *rand.Rand }
 
 func (r random) change() state.Change {
 	id := fmt.Sprint("layer", r.IntN(4))
-	switch r.IntN(6) {
+	switch r.IntN(8) {
+	case 6:
+		return service([]string{"shop", "mail"}[r.IntN(2)], []string{texts, numbers, `{"properties":{"vid":{"maximum":50}}}`}[r.IntN(3)])
+	case 7:
+		return state.Change{Delete: state.ServiceID([]string{"shop", "mail"}[r.IntN(2)])}
 	case 0:
 		return field(fmt.Sprint("f", r.IntN(5)))
 	case 1:
@@ -357,7 +361,7 @@ func engineChange(from, to *state.State) engine.Change {
 func check(t *testing.T, s *state.State) {
 	t.Helper()
 	var stored []*state.Resource
-	for _, list := range [][]*state.Resource{s.Fields(), s.Experiments(), s.Layers()} {
+	for _, list := range [][]*state.Resource{s.Services(), s.Fields(), s.Experiments(), s.Layers()} {
 		for _, r := range list {
 			decoded, err := state.Decode(r.ID, r.Payload, r.Created, r.Updated)
 			if err != nil {
@@ -373,7 +377,7 @@ func check(t *testing.T, s *state.State) {
 	if loaded.Checksum() != s.Checksum() {
 		t.Fatalf("revision %d has the checksum %v, loaded it has %v", s.Revision(), s.Checksum(), loaded.Checksum())
 	}
-	if n := s.Len(state.KindLayer) + s.Len(state.KindExperiment) + s.Len(state.KindField); n != len(stored) {
+	if n := s.Size(); n != len(stored) {
 		t.Fatalf("revision %d counts %d resources, but lists %d", s.Revision(), n, len(stored))
 	}
 	sameSnapshot(t, loaded.Ruleset().Snapshot(), s.Ruleset().Snapshot())

@@ -40,13 +40,16 @@ func result(parameters string, vids []int32, layers ...string) *engine.Result {
 	return &engine.Result{Parameters: parameters, VIDs: vids, MatchedLayers: layers}
 }
 
-// withoutEmpty takes exposures and leaves that are empty out of results: where
-// nobody asked for them, they are not there.
+// onDemand are the fields of results that are not there where nobody asked for
+// exposures.
+var onDemand = []string{"exposures", "leaves", "branches", "ruled"}
+
+// withoutEmpty takes those of them that are empty out of results.
 func withoutEmpty(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if list, ok := member.([]any); ok && len(list) == 0 && (name == "exposures" || name == "leaves") {
+			if list, ok := member.([]any); ok && len(list) == 0 && slices.Contains(onDemand, name) {
 				delete(v, name)
 				continue
 			}
@@ -84,6 +87,7 @@ func TestJSONIsThatOfProtobuf(t *testing.T) {
 				{Path: "a", Reading: &engine.Reading{Exposed: []int32{0, 1}}},
 				{Path: `b\\`, Reading: &engine.Reading{Winner: -1, Exposed: []int32{0}, Hidden: []int32{1}}},
 			},
+			branches: []*servingv1.Branch{{Path: `c\.d`, Winner: 1}, {Path: "e"}}, ruled: []int32{0, 1},
 		}}}},
 	}
 	options := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}

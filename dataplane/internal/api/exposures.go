@@ -10,12 +10,15 @@ import (
 	"github.com/strata-exp/strata/dataplane/internal/ingest"
 	"github.com/strata-exp/strata/dataplane/internal/snapshot"
 	"github.com/strata-exp/strata/sdk/go/engine"
+	"github.com/strata-exp/strata/sdk/go/engine/jsonscan"
 )
 
 // returned is what a result has besides with EXPOSURE_MODE_RETURN.
 type returned struct {
 	exposures []*servingv1.Exposure
 	leaves    []engine.Leaf
+	branches  []*servingv1.Branch
+	ruled     []int32
 }
 
 // record hands over the exposures of an answer, as if all of it had been read.
@@ -29,9 +32,37 @@ func (s *Service) record(ctx context.Context, a *evaluateAnswer, r *evaluateRequ
 }
 
 func (s *Service) exposed(running *snapshot.Snapshot, service string, context engine.Context, result *engine.Result) *returned {
-	return &returned{
+	r := &returned{
 		exposures: ingest.Exposures(running, service, context, result, "", s.now()),
 		leaves:    running.Ruleset.Leaves(result),
+	}
+	for i, m := range running.Ruleset.Matches(result) {
+		if m.Ruled {
+			r.ruled = append(r.ruled, int32(i))
+		}
+	}
+	parameters := jsonscan.New(result.Parameters)
+	r.branch(running.Ruleset, result, &parameters, nil)
+	return r
+}
+
+// branch adds what is below an object that is scanned.
+func (r *returned) branch(rules *engine.Ruleset, result *engine.Result, s *jsonscan.Scanner, keys []string) {
+	s.BeginObject()
+	for {
+		name, ok := s.NextKey()
+		if !ok {
+			return
+		}
+		if s.Kind() != jsonscan.Object {
+			s.Skip()
+			continue
+		}
+		under := append(keys, name)                     //nolint:gocritic // each is done before the next one
+		if path := engine.JoinPath(under); path != "" { // which is that of the whole
+			r.branches = append(r.branches, &servingv1.Branch{Path: path, Winner: rules.Read(result, path).Winner})
+		}
+		r.branch(rules, result, s, under)
 	}
 }
 
@@ -49,6 +80,10 @@ func (r *returned) size() int64 {
 	for _, e := range r.exposures {
 		n += exposureBytes + len(e.GetService()) + len(e.GetLayerId()) + len(e.GetHashKey()) + len(e.GetKey())
 	}
+	n += indexBytes * len(r.ruled)
+	for _, b := range r.branches {
+		n += leafBytes + len(b.GetPath())
+	}
 	for _, l := range r.leaves {
 		n += leafBytes + len(l.Path) + indexBytes*(len(l.Exposed)+len(l.Hidden))
 	}
@@ -62,6 +97,7 @@ func (r *returned) message(result *servingv1.ServiceResult) *servingv1.ServiceRe
 	}
 	m := &servingv1.ServiceResult{
 		Parameters: result.GetParameters(), Vids: result.GetVids(), MatchedLayers: result.GetMatchedLayers(), Exposures: r.exposures,
+		Branches: r.branches, Ruled: r.ruled,
 	}
 	for _, l := range r.leaves {
 		m.Leaves = append(m.Leaves, &servingv1.Leaf{Path: l.Path, Winner: l.Winner, Exposed: l.Exposed, Hidden: l.Hidden})
@@ -93,7 +129,19 @@ func appendReturned(dst []byte, r *returned) []byte {
 		dst = appendNumbers(dst, l.Hidden)
 		dst = append(dst, '}')
 	}
-	return append(dst, ']')
+	dst = append(dst, `],"branches":[`...)
+	for i, b := range r.branches {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"path":`...)
+		dst = appendString(dst, b.GetPath())
+		dst = append(dst, `,"winner":`...)
+		dst = strconv.AppendInt(dst, int64(b.GetWinner()), 10)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, `],"ruled":`...)
+	return appendNumbers(dst, r.ruled)
 }
 
 func appendExposure(dst []byte, e *servingv1.Exposure) []byte {

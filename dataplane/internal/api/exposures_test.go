@@ -43,9 +43,12 @@ func layered(t *testing.T) (*Service, *kept) {
 			{LayerId: "under", Priority: 0, HashKey: "user_id", Salt: "l", Enabled: true, Ranges: []*configv1.Range{{Start: 0, End: 10_000, Vid: 31}}},
 		},
 		Experiments: []*configv1.Experiment{
-			{Eid: 1, Service: "svc", Variants: []*configv1.Variant{{Vid: 11, ParamsJson: `{"a":1}`}, {Vid: 12, ParamsJson: `{"c.d":1}`}}},
-			{Eid: 2, Service: "svc", Variants: []*configv1.Variant{{Vid: 21, ParamsJson: `{"a":2,"b":2}`}}},
-			{Eid: 3, Service: "svc", Variants: []*configv1.Variant{{Vid: 31, ParamsJson: `{"a":3}`}}},
+			{Eid: 1, Service: "svc", Variants: []*configv1.Variant{{Vid: 11, ParamsJson: `{"a":1,"o":{}}`}, {Vid: 12, ParamsJson: `{"c.d":1}`}}},
+			{Eid: 2, Service: "svc", Variants: []*configv1.Variant{{Vid: 21, ParamsJson: `{"a":2,"b":2,"o":{"p.q":{}}}`}}},
+			{
+				Eid: 3, Service: "svc", Variants: []*configv1.Variant{{Vid: 31, ParamsJson: `{"a":3}`}},
+				Rule: &configv1.Rule{Op: configv1.Operator_OPERATOR_EQ, Field: "device", Values: []*configv1.Value{{Kind: &configv1.Value_NumberValue{NumberValue: 12}}}},
+			},
 		},
 	})
 	if err != nil {
@@ -190,7 +193,14 @@ func TestExposuresAreReturned(t *testing.T) {
 	if !slices.EqualFunc(result.GetLeaves(), wantLeaves, func(a, b *servingv1.Leaf) bool { return proto.Equal(a, b) }) {
 		t.Errorf("got  %v\nwant %v", result.GetLeaves(), wantLeaves)
 	}
-	if other := m.GetResults()["other"]; len(other.GetExposures())+len(other.GetLeaves()) > 0 {
+	wantBranches := []*servingv1.Branch{{Path: "o", Winner: 0}, {Path: `o.p\.q`, Winner: 1}}
+	if !slices.EqualFunc(result.GetBranches(), wantBranches, func(a, b *servingv1.Branch) bool { return proto.Equal(a, b) }) {
+		t.Errorf("got  %v\nwant %v", result.GetBranches(), wantBranches)
+	}
+	if want := []int32{2}; !slices.Equal(result.GetRuled(), want) {
+		t.Errorf("got %v, want %v", result.GetRuled(), want)
+	}
+	if other := m.GetResults()["other"]; len(other.GetExposures())+len(other.GetLeaves())+len(other.GetBranches()) > 0 {
 		t.Errorf("nobody matched: %v", other)
 	}
 	for _, r := range answer.results {

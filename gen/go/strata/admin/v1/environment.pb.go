@@ -56,13 +56,15 @@ type Environment struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=create_time,proto3" json:"create_time,omitempty"`
 	// Output only. When its newest revision was made.
 	RevisionTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=revision_time,proto3" json:"revision_time,omitempty"`
-	// Output only. How many layers, experiments and fields the newest revision
-	// has.
+	// Output only. How many layers, experiments, fields and declared services the
+	// newest revision has.
 	LayerCount int32 `protobuf:"varint,16,opt,name=layer_count,proto3" json:"layer_count,omitempty"`
 	// Output only.
 	ExperimentCount int32 `protobuf:"varint,17,opt,name=experiment_count,proto3" json:"experiment_count,omitempty"`
 	// Output only.
-	FieldCount    int32 `protobuf:"varint,18,opt,name=field_count,proto3" json:"field_count,omitempty"`
+	FieldCount int32 `protobuf:"varint,18,opt,name=field_count,proto3" json:"field_count,omitempty"`
+	// Output only.
+	ServiceCount  int32 `protobuf:"varint,19,opt,name=service_count,proto3" json:"service_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -177,6 +179,13 @@ func (x *Environment) GetExperimentCount() int32 {
 func (x *Environment) GetFieldCount() int32 {
 	if x != nil {
 		return x.FieldCount
+	}
+	return 0
+}
+
+func (x *Environment) GetServiceCount() int32 {
+	if x != nil {
+		return x.ServiceCount
 	}
 	return 0
 }
@@ -717,7 +726,7 @@ var File_strata_admin_v1_environment_proto protoreflect.FileDescriptor
 
 const file_strata_admin_v1_environment_proto_rawDesc = "" +
 	"\n" +
-	"!strata/admin/v1/environment.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x04\n" +
+	"!strata/admin/v1/environment.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x04\n" +
 	"\vEnvironment\x121\n" +
 	"\x04name\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9-]{0,62}$R\x04name\x12*\n" +
 	"\vdescription\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80 R\vdescription\x12R\n" +
@@ -731,7 +740,8 @@ const file_strata_admin_v1_environment_proto_rawDesc = "" +
 	"\rrevision_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\rrevision_time\x12 \n" +
 	"\vlayer_count\x18\x10 \x01(\x05R\vlayer_count\x12*\n" +
 	"\x10experiment_count\x18\x11 \x01(\x05R\x10experiment_count\x12 \n" +
-	"\vfield_count\x18\x12 \x01(\x05R\vfield_count\"\x8f\x01\n" +
+	"\vfield_count\x18\x12 \x01(\x05R\vfield_count\x12$\n" +
+	"\rservice_count\x18\x13 \x01(\x05R\rservice_count\"\x8f\x01\n" +
 	"\x1fEnvironmentServiceCreateRequest\x12F\n" +
 	"\venvironment\x18\x01 \x01(\v2\x1c.strata.admin.v1.EnvironmentB\x06\xbaH\x03\xc8\x01\x01R\venvironment\x12$\n" +
 	"\rvalidate_only\x18\x02 \x01(\bR\rvalidate_only\"b\n" +

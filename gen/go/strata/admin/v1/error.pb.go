@@ -34,8 +34,8 @@ const (
 	ErrorReason_ERROR_REASON_UNSPECIFIED ErrorReason = 0
 	// not_found: there is no environment of that name. List them.
 	ErrorReason_ERROR_REASON_ENVIRONMENT_NOT_FOUND ErrorReason = 1
-	// not_found: there is no layer, experiment or field of that id in the
-	// environment at that revision.
+	// not_found: there is no layer, experiment, field or declared service of
+	// that id in the environment at that revision.
 	ErrorReason_ERROR_REASON_RESOURCE_NOT_FOUND ErrorReason = 2
 	// not_found: there is no such revision, or nothing was published at that time.
 	ErrorReason_ERROR_REASON_REVISION_NOT_FOUND ErrorReason = 3
@@ -83,6 +83,12 @@ const (
 	// invalid_argument: variants of an experiment stand in a layer of another
 	// service.
 	ErrorReason_ERROR_REASON_SERVICE_MISMATCH ErrorReason = 39
+	// invalid_argument: the schema of a service is no JSON Schema, is too large, or
+	// refers to other documents.
+	ErrorReason_ERROR_REASON_INVALID_SCHEMA ErrorReason = 40
+	// invalid_argument: parameters of a variant do not satisfy the schema of its
+	// service. Change either, or both in one Apply.
+	ErrorReason_ERROR_REASON_SCHEMA_VIOLATED ErrorReason = 41
 	// failed_precondition: the salt of a layer that has given out slots can not
 	// change, as everyone in it would move. Make a new layer instead.
 	ErrorReason_ERROR_REASON_SALT_IMMUTABLE ErrorReason = 50
@@ -139,6 +145,8 @@ var (
 		37: "ERROR_REASON_INVALID_RULE",
 		38: "ERROR_REASON_INVALID_VALUE",
 		39: "ERROR_REASON_SERVICE_MISMATCH",
+		40: "ERROR_REASON_INVALID_SCHEMA",
+		41: "ERROR_REASON_SCHEMA_VIOLATED",
 		50: "ERROR_REASON_SALT_IMMUTABLE",
 		51: "ERROR_REASON_HASH_KEY_IMMUTABLE",
 		52: "ERROR_REASON_STILL_REFERENCED",
@@ -172,6 +180,8 @@ var (
 		"ERROR_REASON_INVALID_RULE":             37,
 		"ERROR_REASON_INVALID_VALUE":            38,
 		"ERROR_REASON_SERVICE_MISMATCH":         39,
+		"ERROR_REASON_INVALID_SCHEMA":           40,
+		"ERROR_REASON_SCHEMA_VIOLATED":          41,
 		"ERROR_REASON_SALT_IMMUTABLE":           50,
 		"ERROR_REASON_HASH_KEY_IMMUTABLE":       51,
 		"ERROR_REASON_STILL_REFERENCED":         52,
@@ -216,7 +226,7 @@ var File_strata_admin_v1_error_proto protoreflect.FileDescriptor
 
 const file_strata_admin_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x1bstrata/admin/v1/error.proto\x12\x0fstrata.admin.v1*\xaa\b\n" +
+	"\x1bstrata/admin/v1/error.proto\x12\x0fstrata.admin.v1*\xed\b\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"ERROR_REASON_ENVIRONMENT_NOT_FOUND\x10\x01\x12#\n" +
@@ -240,6 +250,8 @@ const file_strata_admin_v1_error_proto_rawDesc = "" +
 	"\x19ERROR_REASON_INVALID_RULE\x10%\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_VALUE\x10&\x12!\n" +
 	"\x1dERROR_REASON_SERVICE_MISMATCH\x10'\x12\x1f\n" +
+	"\x1bERROR_REASON_INVALID_SCHEMA\x10(\x12 \n" +
+	"\x1cERROR_REASON_SCHEMA_VIOLATED\x10)\x12\x1f\n" +
 	"\x1bERROR_REASON_SALT_IMMUTABLE\x102\x12#\n" +
 	"\x1fERROR_REASON_HASH_KEY_IMMUTABLE\x103\x12!\n" +
 	"\x1dERROR_REASON_STILL_REFERENCED\x104\x12\x1e\n" +

@@ -33,6 +33,8 @@ const (
 	ResourceKind_RESOURCE_KIND_EXPERIMENT ResourceKind = 2
 	// A declared context field, by its name.
 	ResourceKind_RESOURCE_KIND_FIELD ResourceKind = 3
+	// What is declared of a service, by its name.
+	ResourceKind_RESOURCE_KIND_SERVICE ResourceKind = 4
 )
 
 // Enum value maps for ResourceKind.
@@ -42,12 +44,14 @@ var (
 		1: "RESOURCE_KIND_LAYER",
 		2: "RESOURCE_KIND_EXPERIMENT",
 		3: "RESOURCE_KIND_FIELD",
+		4: "RESOURCE_KIND_SERVICE",
 	}
 	ResourceKind_value = map[string]int32{
 		"RESOURCE_KIND_UNSPECIFIED": 0,
 		"RESOURCE_KIND_LAYER":       1,
 		"RESOURCE_KIND_EXPERIMENT":  2,
 		"RESOURCE_KIND_FIELD":       3,
+		"RESOURCE_KIND_SERVICE":     4,
 	}
 )
 
@@ -219,8 +223,8 @@ type Plan struct {
 	// The checksum that the result has, in hexadecimal. It is over the contents
 	// alone: equal contents have equal checksums, whenever they were made.
 	Checksum string `protobuf:"bytes,3,opt,name=checksum,proto3" json:"checksum,omitempty"`
-	// What is added, changed and removed: by kind (layers, experiments, fields),
-	// then by id.
+	// What is added, changed and removed: by kind (layers, experiments, fields,
+	// services), then by id.
 	Resources []*ResourceDiff `protobuf:"bytes,4,rep,name=resources,proto3" json:"resources,omitempty"`
 	// Each layer of which slots are given to another variant than before, or to
 	// none: by id.
@@ -1106,12 +1110,13 @@ const file_strata_admin_v1_plan_proto_rawDesc = "" +
 	"\x04code\x18\x01 \x01(\x0e2\x1c.strata.admin.v1.WarningCodeR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
 	"\blayer_id\x18\x03 \x01(\tR\blayer_id\x12\x10\n" +
-	"\x03eid\x18\x04 \x01(\x05R\x03eid*}\n" +
+	"\x03eid\x18\x04 \x01(\x05R\x03eid*\x98\x01\n" +
 	"\fResourceKind\x12\x1d\n" +
 	"\x19RESOURCE_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13RESOURCE_KIND_LAYER\x10\x01\x12\x1c\n" +
 	"\x18RESOURCE_KIND_EXPERIMENT\x10\x02\x12\x17\n" +
-	"\x13RESOURCE_KIND_FIELD\x10\x03*\xf8\x01\n" +
+	"\x13RESOURCE_KIND_FIELD\x10\x03\x12\x19\n" +
+	"\x15RESOURCE_KIND_SERVICE\x10\x04*\xf8\x01\n" +
 	"\vWarningCode\x12\x1c\n" +
 	"\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bWARNING_CODE_DUPLICATE_SALT\x10\x01\x12#\n" +

@@ -100,6 +100,8 @@ type Change struct {
 	//	*Change_DeleteLayer
 	//	*Change_DeleteExperiment
 	//	*Change_DeleteField
+	//	*Change_UpsertService
+	//	*Change_DeleteService
 	Change isChange_Change `protobuf_oneof:"change"`
 	// For an upsert of something that is there: which of its fields to take, the
 	// others stay. Empty is all of them.
@@ -202,6 +204,24 @@ func (x *Change) GetDeleteField() string {
 	return ""
 }
 
+func (x *Change) GetUpsertService() *Service {
+	if x != nil {
+		if x, ok := x.Change.(*Change_UpsertService); ok {
+			return x.UpsertService
+		}
+	}
+	return nil
+}
+
+func (x *Change) GetDeleteService() string {
+	if x != nil {
+		if x, ok := x.Change.(*Change_DeleteService); ok {
+			return x.DeleteService
+		}
+	}
+	return ""
+}
+
 func (x *Change) GetUpdateMask() *fieldmaskpb.FieldMask {
 	if x != nil {
 		return x.UpdateMask
@@ -251,6 +271,16 @@ type Change_DeleteField struct {
 	DeleteField string `protobuf:"bytes,6,opt,name=delete_field,proto3,oneof"`
 }
 
+type Change_UpsertService struct {
+	// Declares a service, or replaces what update_mask names of it.
+	UpsertService *Service `protobuf:"bytes,7,opt,name=upsert_service,proto3,oneof"`
+}
+
+type Change_DeleteService struct {
+	// Removes what is declared of the service of this name.
+	DeleteService string `protobuf:"bytes,8,opt,name=delete_service,proto3,oneof"`
+}
+
 func (*Change_UpsertLayer) isChange_Change() {}
 
 func (*Change_UpsertExperiment) isChange_Change() {}
@@ -262,6 +292,10 @@ func (*Change_DeleteLayer) isChange_Change() {}
 func (*Change_DeleteExperiment) isChange_Change() {}
 
 func (*Change_DeleteField) isChange_Change() {}
+
+func (*Change_UpsertService) isChange_Change() {}
+
+func (*Change_DeleteService) isChange_Change() {}
 
 // RevisionServiceApplyRequest holds changes.
 type RevisionServiceApplyRequest struct {
@@ -568,7 +602,9 @@ type Contents struct {
 	// By eid.
 	Experiments []*Experiment `protobuf:"bytes,2,rep,name=experiments,proto3" json:"experiments,omitempty"`
 	// By name.
-	Fields        []*v1.Field `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
+	Fields []*v1.Field `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
+	// By name.
+	Services      []*Service `protobuf:"bytes,4,rep,name=services,proto3" json:"services,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -620,6 +656,13 @@ func (x *Contents) GetExperiments() []*Experiment {
 func (x *Contents) GetFields() []*v1.Field {
 	if x != nil {
 		return x.Fields
+	}
+	return nil
+}
+
+func (x *Contents) GetServices() []*Service {
+	if x != nil {
+		return x.Services
 	}
 	return nil
 }
@@ -1233,7 +1276,7 @@ type RevisionServicePromoteRequest struct {
 	// The revision there; 0 is the newest.
 	FromRevision int64 `protobuf:"varint,3,opt,name=from_revision,proto3" json:"from_revision,omitempty"`
 	// If not empty, only these layers and the experiments that live in them, here
-	// or there. Declared fields then stay as they are.
+	// or there. Declared fields and services then stay as they are.
 	LayerIds []string `protobuf:"bytes,4,rep,name=layer_ids,proto3" json:"layer_ids,omitempty"`
 	// As in RevisionServiceApplyRequest.
 	ExpectedRevision *int64 `protobuf:"varint,5,opt,name=expected_revision,proto3,oneof" json:"expected_revision,omitempty"`
@@ -1557,14 +1600,16 @@ var File_strata_admin_v1_revision_proto protoreflect.FileDescriptor
 
 const file_strata_admin_v1_revision_proto_rawDesc = "" +
 	"\n" +
-	"\x1estrata/admin/v1/revision.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a strata/admin/v1/experiment.proto\x1a\x1bstrata/admin/v1/layer.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1bstrata/admin/v1/plane.proto\x1a\x1dstrata/config/v1/config.proto\"\xcc\x03\n" +
+	"\x1estrata/admin/v1/revision.proto\x12\x0fstrata.admin.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a strata/admin/v1/experiment.proto\x1a\x1bstrata/admin/v1/layer.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1bstrata/admin/v1/plane.proto\x1a\x1dstrata/admin/v1/service.proto\x1a\x1dstrata/config/v1/config.proto\"\xc3\x04\n" +
 	"\x06Change\x12<\n" +
 	"\fupsert_layer\x18\x01 \x01(\v2\x16.strata.admin.v1.LayerH\x00R\fupsert_layer\x12K\n" +
 	"\x11upsert_experiment\x18\x02 \x01(\v2\x1b.strata.admin.v1.ExperimentH\x00R\x11upsert_experiment\x12=\n" +
 	"\fupsert_field\x18\x03 \x01(\v2\x17.strata.config.v1.FieldH\x00R\fupsert_field\x12-\n" +
 	"\fdelete_layer\x18\x04 \x01(\tB\a\xbaH\x04r\x02 \x01H\x00R\fdelete_layer\x127\n" +
 	"\x11delete_experiment\x18\x05 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01H\x00R\x11delete_experiment\x12-\n" +
-	"\fdelete_field\x18\x06 \x01(\tB\a\xbaH\x04r\x02 \x01H\x00R\fdelete_field\x12<\n" +
+	"\fdelete_field\x18\x06 \x01(\tB\a\xbaH\x04r\x02 \x01H\x00R\fdelete_field\x12B\n" +
+	"\x0eupsert_service\x18\a \x01(\v2\x18.strata.admin.v1.ServiceH\x00R\x0eupsert_service\x121\n" +
+	"\x0edelete_service\x18\b \x01(\tB\a\xbaH\x04r\x02 \x01H\x00R\x0edelete_service\x12<\n" +
 	"\vupdate_mask\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.FieldMaskR\vupdate_mask\x12\x12\n" +
 	"\x04etag\x18\v \x01(\tR\x04etagB\x0f\n" +
@@ -1593,11 +1638,12 @@ const file_strata_admin_v1_revision_proto_rawDesc = "" +
 	"\x0forigin_revision\x18\t \x01(\x03R\x0forigin_revision\x12.\n" +
 	"\x12origin_environment\x18\n" +
 	" \x01(\tR\x12origin_environment\x12\"\n" +
-	"\fchange_count\x18\v \x01(\x05R\fchange_count\"\xaa\x01\n" +
+	"\fchange_count\x18\v \x01(\x05R\fchange_count\"\xe0\x01\n" +
 	"\bContents\x12.\n" +
 	"\x06layers\x18\x01 \x03(\v2\x16.strata.admin.v1.LayerR\x06layers\x12=\n" +
 	"\vexperiments\x18\x02 \x03(\v2\x1b.strata.admin.v1.ExperimentR\vexperiments\x12/\n" +
-	"\x06fields\x18\x03 \x03(\v2\x17.strata.config.v1.FieldR\x06fields\"\xa9\x01\n" +
+	"\x06fields\x18\x03 \x03(\v2\x17.strata.config.v1.FieldR\x06fields\x124\n" +
+	"\bservices\x18\x04 \x03(\v2\x18.strata.admin.v1.ServiceR\bservices\"\xa9\x01\n" +
 	"\x1aRevisionServiceListRequest\x12)\n" +
 	"\venvironment\x18\x01 \x01(\tB\a\xbaH\x04r\x02 \x01R\venvironment\x12(\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
@@ -1718,55 +1764,58 @@ var file_strata_admin_v1_revision_proto_goTypes = []any{
 	(*Layer)(nil),                           // 18: strata.admin.v1.Layer
 	(*Experiment)(nil),                      // 19: strata.admin.v1.Experiment
 	(*v1.Field)(nil),                        // 20: strata.config.v1.Field
-	(*fieldmaskpb.FieldMask)(nil),           // 21: google.protobuf.FieldMask
-	(*Plan)(nil),                            // 22: strata.admin.v1.Plan
-	(*timestamppb.Timestamp)(nil),           // 23: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),             // 24: google.protobuf.Duration
-	(*Plane)(nil),                           // 25: strata.admin.v1.Plane
+	(*Service)(nil),                         // 21: strata.admin.v1.Service
+	(*fieldmaskpb.FieldMask)(nil),           // 22: google.protobuf.FieldMask
+	(*Plan)(nil),                            // 23: strata.admin.v1.Plan
+	(*timestamppb.Timestamp)(nil),           // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),             // 25: google.protobuf.Duration
+	(*Plane)(nil),                           // 26: strata.admin.v1.Plane
 }
 var file_strata_admin_v1_revision_proto_depIdxs = []int32{
 	18, // 0: strata.admin.v1.Change.upsert_layer:type_name -> strata.admin.v1.Layer
 	19, // 1: strata.admin.v1.Change.upsert_experiment:type_name -> strata.admin.v1.Experiment
 	20, // 2: strata.admin.v1.Change.upsert_field:type_name -> strata.config.v1.Field
-	21, // 3: strata.admin.v1.Change.update_mask:type_name -> google.protobuf.FieldMask
-	1,  // 4: strata.admin.v1.RevisionServiceApplyRequest.changes:type_name -> strata.admin.v1.Change
-	22, // 5: strata.admin.v1.RevisionServiceApplyResponse.plan:type_name -> strata.admin.v1.Plan
-	23, // 6: strata.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
-	0,  // 7: strata.admin.v1.Revision.origin:type_name -> strata.admin.v1.RevisionOrigin
-	18, // 8: strata.admin.v1.Contents.layers:type_name -> strata.admin.v1.Layer
-	19, // 9: strata.admin.v1.Contents.experiments:type_name -> strata.admin.v1.Experiment
-	20, // 10: strata.admin.v1.Contents.fields:type_name -> strata.config.v1.Field
-	4,  // 11: strata.admin.v1.RevisionServiceListResponse.revisions:type_name -> strata.admin.v1.Revision
-	23, // 12: strata.admin.v1.RevisionServiceGetRequest.time:type_name -> google.protobuf.Timestamp
-	4,  // 13: strata.admin.v1.RevisionServiceGetResponse.revision:type_name -> strata.admin.v1.Revision
-	22, // 14: strata.admin.v1.RevisionServiceGetResponse.plan:type_name -> strata.admin.v1.Plan
-	5,  // 15: strata.admin.v1.RevisionServiceGetResponse.contents:type_name -> strata.admin.v1.Contents
-	22, // 16: strata.admin.v1.RevisionServiceDiffResponse.plan:type_name -> strata.admin.v1.Plan
-	22, // 17: strata.admin.v1.RevisionServiceRollbackResponse.plan:type_name -> strata.admin.v1.Plan
-	22, // 18: strata.admin.v1.RevisionServicePromoteResponse.plan:type_name -> strata.admin.v1.Plan
-	24, // 19: strata.admin.v1.RevisionServiceWaitRequest.timeout:type_name -> google.protobuf.Duration
-	25, // 20: strata.admin.v1.RevisionServiceWaitResponse.running:type_name -> strata.admin.v1.Plane
-	25, // 21: strata.admin.v1.RevisionServiceWaitResponse.lagging:type_name -> strata.admin.v1.Plane
-	25, // 22: strata.admin.v1.RevisionServiceWaitResponse.rejecting:type_name -> strata.admin.v1.Plane
-	2,  // 23: strata.admin.v1.RevisionService.Apply:input_type -> strata.admin.v1.RevisionServiceApplyRequest
-	6,  // 24: strata.admin.v1.RevisionService.List:input_type -> strata.admin.v1.RevisionServiceListRequest
-	8,  // 25: strata.admin.v1.RevisionService.Get:input_type -> strata.admin.v1.RevisionServiceGetRequest
-	10, // 26: strata.admin.v1.RevisionService.Diff:input_type -> strata.admin.v1.RevisionServiceDiffRequest
-	12, // 27: strata.admin.v1.RevisionService.Rollback:input_type -> strata.admin.v1.RevisionServiceRollbackRequest
-	14, // 28: strata.admin.v1.RevisionService.Promote:input_type -> strata.admin.v1.RevisionServicePromoteRequest
-	16, // 29: strata.admin.v1.RevisionService.Wait:input_type -> strata.admin.v1.RevisionServiceWaitRequest
-	3,  // 30: strata.admin.v1.RevisionService.Apply:output_type -> strata.admin.v1.RevisionServiceApplyResponse
-	7,  // 31: strata.admin.v1.RevisionService.List:output_type -> strata.admin.v1.RevisionServiceListResponse
-	9,  // 32: strata.admin.v1.RevisionService.Get:output_type -> strata.admin.v1.RevisionServiceGetResponse
-	11, // 33: strata.admin.v1.RevisionService.Diff:output_type -> strata.admin.v1.RevisionServiceDiffResponse
-	13, // 34: strata.admin.v1.RevisionService.Rollback:output_type -> strata.admin.v1.RevisionServiceRollbackResponse
-	15, // 35: strata.admin.v1.RevisionService.Promote:output_type -> strata.admin.v1.RevisionServicePromoteResponse
-	17, // 36: strata.admin.v1.RevisionService.Wait:output_type -> strata.admin.v1.RevisionServiceWaitResponse
-	30, // [30:37] is the sub-list for method output_type
-	23, // [23:30] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	21, // 3: strata.admin.v1.Change.upsert_service:type_name -> strata.admin.v1.Service
+	22, // 4: strata.admin.v1.Change.update_mask:type_name -> google.protobuf.FieldMask
+	1,  // 5: strata.admin.v1.RevisionServiceApplyRequest.changes:type_name -> strata.admin.v1.Change
+	23, // 6: strata.admin.v1.RevisionServiceApplyResponse.plan:type_name -> strata.admin.v1.Plan
+	24, // 7: strata.admin.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	0,  // 8: strata.admin.v1.Revision.origin:type_name -> strata.admin.v1.RevisionOrigin
+	18, // 9: strata.admin.v1.Contents.layers:type_name -> strata.admin.v1.Layer
+	19, // 10: strata.admin.v1.Contents.experiments:type_name -> strata.admin.v1.Experiment
+	20, // 11: strata.admin.v1.Contents.fields:type_name -> strata.config.v1.Field
+	21, // 12: strata.admin.v1.Contents.services:type_name -> strata.admin.v1.Service
+	4,  // 13: strata.admin.v1.RevisionServiceListResponse.revisions:type_name -> strata.admin.v1.Revision
+	24, // 14: strata.admin.v1.RevisionServiceGetRequest.time:type_name -> google.protobuf.Timestamp
+	4,  // 15: strata.admin.v1.RevisionServiceGetResponse.revision:type_name -> strata.admin.v1.Revision
+	23, // 16: strata.admin.v1.RevisionServiceGetResponse.plan:type_name -> strata.admin.v1.Plan
+	5,  // 17: strata.admin.v1.RevisionServiceGetResponse.contents:type_name -> strata.admin.v1.Contents
+	23, // 18: strata.admin.v1.RevisionServiceDiffResponse.plan:type_name -> strata.admin.v1.Plan
+	23, // 19: strata.admin.v1.RevisionServiceRollbackResponse.plan:type_name -> strata.admin.v1.Plan
+	23, // 20: strata.admin.v1.RevisionServicePromoteResponse.plan:type_name -> strata.admin.v1.Plan
+	25, // 21: strata.admin.v1.RevisionServiceWaitRequest.timeout:type_name -> google.protobuf.Duration
+	26, // 22: strata.admin.v1.RevisionServiceWaitResponse.running:type_name -> strata.admin.v1.Plane
+	26, // 23: strata.admin.v1.RevisionServiceWaitResponse.lagging:type_name -> strata.admin.v1.Plane
+	26, // 24: strata.admin.v1.RevisionServiceWaitResponse.rejecting:type_name -> strata.admin.v1.Plane
+	2,  // 25: strata.admin.v1.RevisionService.Apply:input_type -> strata.admin.v1.RevisionServiceApplyRequest
+	6,  // 26: strata.admin.v1.RevisionService.List:input_type -> strata.admin.v1.RevisionServiceListRequest
+	8,  // 27: strata.admin.v1.RevisionService.Get:input_type -> strata.admin.v1.RevisionServiceGetRequest
+	10, // 28: strata.admin.v1.RevisionService.Diff:input_type -> strata.admin.v1.RevisionServiceDiffRequest
+	12, // 29: strata.admin.v1.RevisionService.Rollback:input_type -> strata.admin.v1.RevisionServiceRollbackRequest
+	14, // 30: strata.admin.v1.RevisionService.Promote:input_type -> strata.admin.v1.RevisionServicePromoteRequest
+	16, // 31: strata.admin.v1.RevisionService.Wait:input_type -> strata.admin.v1.RevisionServiceWaitRequest
+	3,  // 32: strata.admin.v1.RevisionService.Apply:output_type -> strata.admin.v1.RevisionServiceApplyResponse
+	7,  // 33: strata.admin.v1.RevisionService.List:output_type -> strata.admin.v1.RevisionServiceListResponse
+	9,  // 34: strata.admin.v1.RevisionService.Get:output_type -> strata.admin.v1.RevisionServiceGetResponse
+	11, // 35: strata.admin.v1.RevisionService.Diff:output_type -> strata.admin.v1.RevisionServiceDiffResponse
+	13, // 36: strata.admin.v1.RevisionService.Rollback:output_type -> strata.admin.v1.RevisionServiceRollbackResponse
+	15, // 37: strata.admin.v1.RevisionService.Promote:output_type -> strata.admin.v1.RevisionServicePromoteResponse
+	17, // 38: strata.admin.v1.RevisionService.Wait:output_type -> strata.admin.v1.RevisionServiceWaitResponse
+	32, // [32:39] is the sub-list for method output_type
+	25, // [25:32] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_strata_admin_v1_revision_proto_init() }
@@ -1778,6 +1827,7 @@ func file_strata_admin_v1_revision_proto_init() {
 	file_strata_admin_v1_layer_proto_init()
 	file_strata_admin_v1_plan_proto_init()
 	file_strata_admin_v1_plane_proto_init()
+	file_strata_admin_v1_service_proto_init()
 	file_strata_admin_v1_revision_proto_msgTypes[0].OneofWrappers = []any{
 		(*Change_UpsertLayer)(nil),
 		(*Change_UpsertExperiment)(nil),
@@ -1785,6 +1835,8 @@ func file_strata_admin_v1_revision_proto_init() {
 		(*Change_DeleteLayer)(nil),
 		(*Change_DeleteExperiment)(nil),
 		(*Change_DeleteField)(nil),
+		(*Change_UpsertService)(nil),
+		(*Change_DeleteService)(nil),
 	}
 	file_strata_admin_v1_revision_proto_msgTypes[1].OneofWrappers = []any{}
 	file_strata_admin_v1_revision_proto_msgTypes[7].OneofWrappers = []any{

@@ -364,7 +364,12 @@ type ServiceResult struct {
 	Exposures []*Exposure `protobuf:"bytes,4,rep,name=exposures,proto3" json:"exposures,omitempty"`
 	// With EXPOSURE_MODE_RETURN: which of them there are if a part of the parameters
 	// is read: see docs/semantics.md, Reading parameters.
-	Leaves        []*Leaf `protobuf:"bytes,5,rep,name=leaves,proto3" json:"leaves,omitempty"`
+	Leaves []*Leaf `protobuf:"bytes,5,rep,name=leaves,proto3" json:"leaves,omitempty"`
+	// With EXPOSURE_MODE_RETURN: each object in the parameters.
+	Branches []*Branch `protobuf:"bytes,6,rep,name=branches,proto3" json:"branches,omitempty"`
+	// With EXPOSURE_MODE_RETURN: the matches whose experiments have a rule, as indices
+	// into vids.
+	Ruled         []int32 `protobuf:"varint,7,rep,packed,name=ruled,proto3" json:"ruled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,6 +435,20 @@ func (x *ServiceResult) GetExposures() []*Exposure {
 func (x *ServiceResult) GetLeaves() []*Leaf {
 	if x != nil {
 		return x.Leaves
+	}
+	return nil
+}
+
+func (x *ServiceResult) GetBranches() []*Branch {
+	if x != nil {
+		return x.Branches
+	}
+	return nil
+}
+
+func (x *ServiceResult) GetRuled() []int32 {
+	if x != nil {
+		return x.Ruled
 	}
 	return nil
 }
@@ -510,6 +529,61 @@ func (x *Leaf) GetHidden() []int32 {
 	return nil
 }
 
+// Branch is a path at which the parameters have an object.
+type Branch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The path, as docs/semantics.md writes it.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// The match of highest priority in it, as an index into vids.
+	Winner        int32 `protobuf:"varint,2,opt,name=winner,proto3" json:"winner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Branch) Reset() {
+	*x = Branch{}
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Branch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Branch) ProtoMessage() {}
+
+func (x *Branch) ProtoReflect() protoreflect.Message {
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Branch.ProtoReflect.Descriptor instead.
+func (*Branch) Descriptor() ([]byte, []int) {
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Branch) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Branch) GetWinner() int32 {
+	if x != nil {
+		return x.Winner
+	}
+	return 0
+}
+
 // BatchEvaluateRequest holds requests that are answered at one revision.
 type BatchEvaluateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -521,7 +595,7 @@ type BatchEvaluateRequest struct {
 
 func (x *BatchEvaluateRequest) Reset() {
 	*x = BatchEvaluateRequest{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +607,7 @@ func (x *BatchEvaluateRequest) String() string {
 func (*BatchEvaluateRequest) ProtoMessage() {}
 
 func (x *BatchEvaluateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[4]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +620,7 @@ func (x *BatchEvaluateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchEvaluateRequest.ProtoReflect.Descriptor instead.
 func (*BatchEvaluateRequest) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{4}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BatchEvaluateRequest) GetRequests() []*EvaluateRequest {
@@ -567,7 +641,7 @@ type BatchEvaluateResponse struct {
 
 func (x *BatchEvaluateResponse) Reset() {
 	*x = BatchEvaluateResponse{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +653,7 @@ func (x *BatchEvaluateResponse) String() string {
 func (*BatchEvaluateResponse) ProtoMessage() {}
 
 func (x *BatchEvaluateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[5]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +666,7 @@ func (x *BatchEvaluateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchEvaluateResponse.ProtoReflect.Descriptor instead.
 func (*BatchEvaluateResponse) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{5}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BatchEvaluateResponse) GetResponses() []*BatchEvaluateResponse_Entry {
@@ -624,7 +698,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -636,7 +710,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[6]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -649,7 +723,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{6}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExplainRequest) GetServices() []string {
@@ -729,7 +803,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -741,7 +815,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[7]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -754,7 +828,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{7}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExplainResponse) GetResults() map[string]*ServiceExplanation {
@@ -786,7 +860,7 @@ type ServiceExplanation struct {
 
 func (x *ServiceExplanation) Reset() {
 	*x = ServiceExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +872,7 @@ func (x *ServiceExplanation) String() string {
 func (*ServiceExplanation) ProtoMessage() {}
 
 func (x *ServiceExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[8]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +885,7 @@ func (x *ServiceExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceExplanation.ProtoReflect.Descriptor instead.
 func (*ServiceExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{8}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ServiceExplanation) GetResult() *ServiceResult {
@@ -867,7 +941,7 @@ type LayerExplanation struct {
 
 func (x *LayerExplanation) Reset() {
 	*x = LayerExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +953,7 @@ func (x *LayerExplanation) String() string {
 func (*LayerExplanation) ProtoMessage() {}
 
 func (x *LayerExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[9]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +966,7 @@ func (x *LayerExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LayerExplanation.ProtoReflect.Descriptor instead.
 func (*LayerExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{9}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *LayerExplanation) GetLayerId() string {
@@ -996,7 +1070,7 @@ type RuleExplanation struct {
 
 func (x *RuleExplanation) Reset() {
 	*x = RuleExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1082,7 @@ func (x *RuleExplanation) String() string {
 func (*RuleExplanation) ProtoMessage() {}
 
 func (x *RuleExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[10]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1095,7 @@ func (x *RuleExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleExplanation.ProtoReflect.Descriptor instead.
 func (*RuleExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{10}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RuleExplanation) GetOp() v1.Operator {
@@ -1089,7 +1163,7 @@ type ParameterExplanation struct {
 
 func (x *ParameterExplanation) Reset() {
 	*x = ParameterExplanation{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1175,7 @@ func (x *ParameterExplanation) String() string {
 func (*ParameterExplanation) ProtoMessage() {}
 
 func (x *ParameterExplanation) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[11]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1188,7 @@ func (x *ParameterExplanation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ParameterExplanation.ProtoReflect.Descriptor instead.
 func (*ParameterExplanation) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{11}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ParameterExplanation) GetPath() string {
@@ -1155,7 +1229,7 @@ type Contribution struct {
 
 func (x *Contribution) Reset() {
 	*x = Contribution{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[12]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1241,7 @@ func (x *Contribution) String() string {
 func (*Contribution) ProtoMessage() {}
 
 func (x *Contribution) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[12]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1254,7 @@ func (x *Contribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contribution.ProtoReflect.Descriptor instead.
 func (*Contribution) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{12}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Contribution) GetLayerId() string {
@@ -1226,7 +1300,7 @@ type BatchEvaluateResponse_Entry struct {
 
 func (x *BatchEvaluateResponse_Entry) Reset() {
 	*x = BatchEvaluateResponse_Entry{}
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[14]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1312,7 @@ func (x *BatchEvaluateResponse_Entry) String() string {
 func (*BatchEvaluateResponse_Entry) ProtoMessage() {}
 
 func (x *BatchEvaluateResponse_Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[14]
+	mi := &file_strata_serving_v1_evaluation_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1325,7 @@ func (x *BatchEvaluateResponse_Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchEvaluateResponse_Entry.ProtoReflect.Descriptor instead.
 func (*BatchEvaluateResponse_Entry) Descriptor() ([]byte, []int) {
-	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{5, 0}
+	return file_strata_serving_v1_evaluation_proto_rawDescGZIP(), []int{6, 0}
 }
 
 func (x *BatchEvaluateResponse_Entry) GetResults() map[string]*ServiceResult {
@@ -1290,7 +1364,7 @@ const file_strata_serving_v1_evaluation_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x1a\\\n" +
 	"\fResultsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x126\n" +
-	"\x05value\x18\x02 \x01(\v2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01\"\xf0\x01\n" +
+	"\x05value\x18\x02 \x01(\v2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01\"\xbd\x02\n" +
 	"\rServiceResult\x127\n" +
 	"\n" +
 	"parameters\x18\x01 \x01(\v2\x17.google.protobuf.StructR\n" +
@@ -1298,12 +1372,17 @@ const file_strata_serving_v1_evaluation_proto_rawDesc = "" +
 	"\x04vids\x18\x02 \x03(\x05R\x04vids\x12&\n" +
 	"\x0ematched_layers\x18\x03 \x03(\tR\x0ematched_layers\x129\n" +
 	"\texposures\x18\x04 \x03(\v2\x1b.strata.serving.v1.ExposureR\texposures\x12/\n" +
-	"\x06leaves\x18\x05 \x03(\v2\x17.strata.serving.v1.LeafR\x06leaves\"d\n" +
+	"\x06leaves\x18\x05 \x03(\v2\x17.strata.serving.v1.LeafR\x06leaves\x125\n" +
+	"\bbranches\x18\x06 \x03(\v2\x19.strata.serving.v1.BranchR\bbranches\x12\x14\n" +
+	"\x05ruled\x18\a \x03(\x05R\x05ruled\"d\n" +
 	"\x04Leaf\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
 	"\x06winner\x18\x02 \x01(\x05R\x06winner\x12\x18\n" +
 	"\aexposed\x18\x03 \x03(\x05R\aexposed\x12\x16\n" +
-	"\x06hidden\x18\x04 \x03(\x05R\x06hidden\"h\n" +
+	"\x06hidden\x18\x04 \x03(\x05R\x06hidden\"4\n" +
+	"\x06Branch\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
+	"\x06winner\x18\x02 \x01(\x05R\x06winner\"h\n" +
 	"\x14BatchEvaluateRequest\x12P\n" +
 	"\brequests\x18\x01 \x03(\v2\".strata.serving.v1.EvaluateRequestB\x10\xbaH\r\x92\x01\n" +
 	"\b\x01\x10\xe8\a\"\x03\xd8\x01\x03R\brequests\"\xf0\x02\n" +
@@ -1405,7 +1484,7 @@ func file_strata_serving_v1_evaluation_proto_rawDescGZIP() []byte {
 }
 
 var file_strata_serving_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_strata_serving_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_strata_serving_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_strata_serving_v1_evaluation_proto_goTypes = []any{
 	(ExposureMode)(0),                   // 0: strata.serving.v1.ExposureMode
 	(LayerOutcome)(0),                   // 1: strata.serving.v1.LayerOutcome
@@ -1414,72 +1493,74 @@ var file_strata_serving_v1_evaluation_proto_goTypes = []any{
 	(*EvaluateResponse)(nil),            // 4: strata.serving.v1.EvaluateResponse
 	(*ServiceResult)(nil),               // 5: strata.serving.v1.ServiceResult
 	(*Leaf)(nil),                        // 6: strata.serving.v1.Leaf
-	(*BatchEvaluateRequest)(nil),        // 7: strata.serving.v1.BatchEvaluateRequest
-	(*BatchEvaluateResponse)(nil),       // 8: strata.serving.v1.BatchEvaluateResponse
-	(*ExplainRequest)(nil),              // 9: strata.serving.v1.ExplainRequest
-	(*ExplainResponse)(nil),             // 10: strata.serving.v1.ExplainResponse
-	(*ServiceExplanation)(nil),          // 11: strata.serving.v1.ServiceExplanation
-	(*LayerExplanation)(nil),            // 12: strata.serving.v1.LayerExplanation
-	(*RuleExplanation)(nil),             // 13: strata.serving.v1.RuleExplanation
-	(*ParameterExplanation)(nil),        // 14: strata.serving.v1.ParameterExplanation
-	(*Contribution)(nil),                // 15: strata.serving.v1.Contribution
-	nil,                                 // 16: strata.serving.v1.EvaluateResponse.ResultsEntry
-	(*BatchEvaluateResponse_Entry)(nil), // 17: strata.serving.v1.BatchEvaluateResponse.Entry
-	nil,                                 // 18: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
-	nil,                                 // 19: strata.serving.v1.ExplainResponse.ResultsEntry
-	(*structpb.Struct)(nil),             // 20: google.protobuf.Struct
-	(*Exposure)(nil),                    // 21: strata.serving.v1.Exposure
-	(*timestamppb.Timestamp)(nil),       // 22: google.protobuf.Timestamp
-	(*v1.Range)(nil),                    // 23: strata.config.v1.Range
-	(v1.Operator)(0),                    // 24: strata.config.v1.Operator
-	(v1.FieldType)(0),                   // 25: strata.config.v1.FieldType
-	(*v1.Value)(nil),                    // 26: strata.config.v1.Value
-	(*structpb.Value)(nil),              // 27: google.protobuf.Value
-	(*Error)(nil),                       // 28: strata.serving.v1.Error
+	(*Branch)(nil),                      // 7: strata.serving.v1.Branch
+	(*BatchEvaluateRequest)(nil),        // 8: strata.serving.v1.BatchEvaluateRequest
+	(*BatchEvaluateResponse)(nil),       // 9: strata.serving.v1.BatchEvaluateResponse
+	(*ExplainRequest)(nil),              // 10: strata.serving.v1.ExplainRequest
+	(*ExplainResponse)(nil),             // 11: strata.serving.v1.ExplainResponse
+	(*ServiceExplanation)(nil),          // 12: strata.serving.v1.ServiceExplanation
+	(*LayerExplanation)(nil),            // 13: strata.serving.v1.LayerExplanation
+	(*RuleExplanation)(nil),             // 14: strata.serving.v1.RuleExplanation
+	(*ParameterExplanation)(nil),        // 15: strata.serving.v1.ParameterExplanation
+	(*Contribution)(nil),                // 16: strata.serving.v1.Contribution
+	nil,                                 // 17: strata.serving.v1.EvaluateResponse.ResultsEntry
+	(*BatchEvaluateResponse_Entry)(nil), // 18: strata.serving.v1.BatchEvaluateResponse.Entry
+	nil,                                 // 19: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
+	nil,                                 // 20: strata.serving.v1.ExplainResponse.ResultsEntry
+	(*structpb.Struct)(nil),             // 21: google.protobuf.Struct
+	(*Exposure)(nil),                    // 22: strata.serving.v1.Exposure
+	(*timestamppb.Timestamp)(nil),       // 23: google.protobuf.Timestamp
+	(*v1.Range)(nil),                    // 24: strata.config.v1.Range
+	(v1.Operator)(0),                    // 25: strata.config.v1.Operator
+	(v1.FieldType)(0),                   // 26: strata.config.v1.FieldType
+	(*v1.Value)(nil),                    // 27: strata.config.v1.Value
+	(*structpb.Value)(nil),              // 28: google.protobuf.Value
+	(*Error)(nil),                       // 29: strata.serving.v1.Error
 }
 var file_strata_serving_v1_evaluation_proto_depIdxs = []int32{
-	20, // 0: strata.serving.v1.EvaluateRequest.context:type_name -> google.protobuf.Struct
+	21, // 0: strata.serving.v1.EvaluateRequest.context:type_name -> google.protobuf.Struct
 	0,  // 1: strata.serving.v1.EvaluateRequest.exposures:type_name -> strata.serving.v1.ExposureMode
-	16, // 2: strata.serving.v1.EvaluateResponse.results:type_name -> strata.serving.v1.EvaluateResponse.ResultsEntry
-	20, // 3: strata.serving.v1.ServiceResult.parameters:type_name -> google.protobuf.Struct
-	21, // 4: strata.serving.v1.ServiceResult.exposures:type_name -> strata.serving.v1.Exposure
+	17, // 2: strata.serving.v1.EvaluateResponse.results:type_name -> strata.serving.v1.EvaluateResponse.ResultsEntry
+	21, // 3: strata.serving.v1.ServiceResult.parameters:type_name -> google.protobuf.Struct
+	22, // 4: strata.serving.v1.ServiceResult.exposures:type_name -> strata.serving.v1.Exposure
 	6,  // 5: strata.serving.v1.ServiceResult.leaves:type_name -> strata.serving.v1.Leaf
-	3,  // 6: strata.serving.v1.BatchEvaluateRequest.requests:type_name -> strata.serving.v1.EvaluateRequest
-	17, // 7: strata.serving.v1.BatchEvaluateResponse.responses:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry
-	20, // 8: strata.serving.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
-	22, // 9: strata.serving.v1.ExplainRequest.time:type_name -> google.protobuf.Timestamp
-	19, // 10: strata.serving.v1.ExplainResponse.results:type_name -> strata.serving.v1.ExplainResponse.ResultsEntry
-	5,  // 11: strata.serving.v1.ServiceExplanation.result:type_name -> strata.serving.v1.ServiceResult
-	12, // 12: strata.serving.v1.ServiceExplanation.layers:type_name -> strata.serving.v1.LayerExplanation
-	14, // 13: strata.serving.v1.ServiceExplanation.parameters:type_name -> strata.serving.v1.ParameterExplanation
-	1,  // 14: strata.serving.v1.LayerExplanation.outcome:type_name -> strata.serving.v1.LayerOutcome
-	23, // 15: strata.serving.v1.LayerExplanation.range:type_name -> strata.config.v1.Range
-	13, // 16: strata.serving.v1.LayerExplanation.rule:type_name -> strata.serving.v1.RuleExplanation
-	24, // 17: strata.serving.v1.RuleExplanation.op:type_name -> strata.config.v1.Operator
-	2,  // 18: strata.serving.v1.RuleExplanation.truth:type_name -> strata.serving.v1.Truth
-	13, // 19: strata.serving.v1.RuleExplanation.children:type_name -> strata.serving.v1.RuleExplanation
-	25, // 20: strata.serving.v1.RuleExplanation.type:type_name -> strata.config.v1.FieldType
-	26, // 21: strata.serving.v1.RuleExplanation.values:type_name -> strata.config.v1.Value
-	27, // 22: strata.serving.v1.RuleExplanation.seen:type_name -> google.protobuf.Value
-	15, // 23: strata.serving.v1.ParameterExplanation.winner:type_name -> strata.serving.v1.Contribution
-	15, // 24: strata.serving.v1.ParameterExplanation.hidden:type_name -> strata.serving.v1.Contribution
-	27, // 25: strata.serving.v1.Contribution.value:type_name -> google.protobuf.Value
-	5,  // 26: strata.serving.v1.EvaluateResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
-	18, // 27: strata.serving.v1.BatchEvaluateResponse.Entry.results:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
-	28, // 28: strata.serving.v1.BatchEvaluateResponse.Entry.error:type_name -> strata.serving.v1.Error
-	5,  // 29: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
-	11, // 30: strata.serving.v1.ExplainResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceExplanation
-	3,  // 31: strata.serving.v1.EvaluationService.Evaluate:input_type -> strata.serving.v1.EvaluateRequest
-	7,  // 32: strata.serving.v1.EvaluationService.BatchEvaluate:input_type -> strata.serving.v1.BatchEvaluateRequest
-	9,  // 33: strata.serving.v1.EvaluationService.Explain:input_type -> strata.serving.v1.ExplainRequest
-	4,  // 34: strata.serving.v1.EvaluationService.Evaluate:output_type -> strata.serving.v1.EvaluateResponse
-	8,  // 35: strata.serving.v1.EvaluationService.BatchEvaluate:output_type -> strata.serving.v1.BatchEvaluateResponse
-	10, // 36: strata.serving.v1.EvaluationService.Explain:output_type -> strata.serving.v1.ExplainResponse
-	34, // [34:37] is the sub-list for method output_type
-	31, // [31:34] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	7,  // 6: strata.serving.v1.ServiceResult.branches:type_name -> strata.serving.v1.Branch
+	3,  // 7: strata.serving.v1.BatchEvaluateRequest.requests:type_name -> strata.serving.v1.EvaluateRequest
+	18, // 8: strata.serving.v1.BatchEvaluateResponse.responses:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry
+	21, // 9: strata.serving.v1.ExplainRequest.context:type_name -> google.protobuf.Struct
+	23, // 10: strata.serving.v1.ExplainRequest.time:type_name -> google.protobuf.Timestamp
+	20, // 11: strata.serving.v1.ExplainResponse.results:type_name -> strata.serving.v1.ExplainResponse.ResultsEntry
+	5,  // 12: strata.serving.v1.ServiceExplanation.result:type_name -> strata.serving.v1.ServiceResult
+	13, // 13: strata.serving.v1.ServiceExplanation.layers:type_name -> strata.serving.v1.LayerExplanation
+	15, // 14: strata.serving.v1.ServiceExplanation.parameters:type_name -> strata.serving.v1.ParameterExplanation
+	1,  // 15: strata.serving.v1.LayerExplanation.outcome:type_name -> strata.serving.v1.LayerOutcome
+	24, // 16: strata.serving.v1.LayerExplanation.range:type_name -> strata.config.v1.Range
+	14, // 17: strata.serving.v1.LayerExplanation.rule:type_name -> strata.serving.v1.RuleExplanation
+	25, // 18: strata.serving.v1.RuleExplanation.op:type_name -> strata.config.v1.Operator
+	2,  // 19: strata.serving.v1.RuleExplanation.truth:type_name -> strata.serving.v1.Truth
+	14, // 20: strata.serving.v1.RuleExplanation.children:type_name -> strata.serving.v1.RuleExplanation
+	26, // 21: strata.serving.v1.RuleExplanation.type:type_name -> strata.config.v1.FieldType
+	27, // 22: strata.serving.v1.RuleExplanation.values:type_name -> strata.config.v1.Value
+	28, // 23: strata.serving.v1.RuleExplanation.seen:type_name -> google.protobuf.Value
+	16, // 24: strata.serving.v1.ParameterExplanation.winner:type_name -> strata.serving.v1.Contribution
+	16, // 25: strata.serving.v1.ParameterExplanation.hidden:type_name -> strata.serving.v1.Contribution
+	28, // 26: strata.serving.v1.Contribution.value:type_name -> google.protobuf.Value
+	5,  // 27: strata.serving.v1.EvaluateResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
+	19, // 28: strata.serving.v1.BatchEvaluateResponse.Entry.results:type_name -> strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry
+	29, // 29: strata.serving.v1.BatchEvaluateResponse.Entry.error:type_name -> strata.serving.v1.Error
+	5,  // 30: strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntry.value:type_name -> strata.serving.v1.ServiceResult
+	12, // 31: strata.serving.v1.ExplainResponse.ResultsEntry.value:type_name -> strata.serving.v1.ServiceExplanation
+	3,  // 32: strata.serving.v1.EvaluationService.Evaluate:input_type -> strata.serving.v1.EvaluateRequest
+	8,  // 33: strata.serving.v1.EvaluationService.BatchEvaluate:input_type -> strata.serving.v1.BatchEvaluateRequest
+	10, // 34: strata.serving.v1.EvaluationService.Explain:input_type -> strata.serving.v1.ExplainRequest
+	4,  // 35: strata.serving.v1.EvaluationService.Evaluate:output_type -> strata.serving.v1.EvaluateResponse
+	9,  // 36: strata.serving.v1.EvaluationService.BatchEvaluate:output_type -> strata.serving.v1.BatchEvaluateResponse
+	11, // 37: strata.serving.v1.EvaluationService.Explain:output_type -> strata.serving.v1.ExplainResponse
+	35, // [35:38] is the sub-list for method output_type
+	32, // [32:35] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_strata_serving_v1_evaluation_proto_init() }
@@ -1489,18 +1570,18 @@ func file_strata_serving_v1_evaluation_proto_init() {
 	}
 	file_strata_serving_v1_error_proto_init()
 	file_strata_serving_v1_event_proto_init()
-	file_strata_serving_v1_evaluation_proto_msgTypes[6].OneofWrappers = []any{
+	file_strata_serving_v1_evaluation_proto_msgTypes[7].OneofWrappers = []any{
 		(*ExplainRequest_Revision)(nil),
 		(*ExplainRequest_Time)(nil),
 	}
-	file_strata_serving_v1_evaluation_proto_msgTypes[9].OneofWrappers = []any{}
+	file_strata_serving_v1_evaluation_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_strata_serving_v1_evaluation_proto_rawDesc), len(file_strata_serving_v1_evaluation_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from protobuf.wkt.google.protobuf.timestamp_pb import Timestamp
 
 
-_EnvironmentFields: TypeAlias = Literal["name", "description", "cooling_period", "revision", "floor", "checksum", "etag", "create_time", "revision_time", "layer_count", "experiment_count", "field_count"]
+_EnvironmentFields: TypeAlias = Literal["name", "description", "cooling_period", "revision", "floor", "checksum", "etag", "create_time", "revision_time", "layer_count", "experiment_count", "field_count", "service_count"]
 
 class Environment(Message[_EnvironmentFields]):
     """
@@ -92,8 +92,8 @@ class Environment(Message[_EnvironmentFields]):
             optional google.protobuf.Timestamp revision_time = 15 [json_name = "revision_time"];
             ```
         layer_count:
-            Output only. How many layers, experiments and fields the newest revision
-            has.
+            Output only. How many layers, experiments, fields and declared services the
+            newest revision has.
 
             ```proto
             int32 layer_count = 16 [json_name = "layer_count"];
@@ -110,9 +110,15 @@ class Environment(Message[_EnvironmentFields]):
             ```proto
             int32 field_count = 18 [json_name = "field_count"];
             ```
+        service_count:
+            Output only.
+
+            ```proto
+            int32 service_count = 19 [json_name = "service_count"];
+            ```
     """
 
-    __slots__ = ("name", "description", "cooling_period", "revision", "floor", "checksum", "etag", "create_time", "revision_time", "layer_count", "experiment_count", "field_count")
+    __slots__ = ("name", "description", "cooling_period", "revision", "floor", "checksum", "etag", "create_time", "revision_time", "layer_count", "experiment_count", "field_count", "service_count")
 
     if TYPE_CHECKING:
 
@@ -131,6 +137,7 @@ class Environment(Message[_EnvironmentFields]):
             layer_count: int = 0,
             experiment_count: int = 0,
             field_count: int = 0,
+            service_count: int = 0,
         ) -> None:
             pass
 
@@ -146,6 +153,7 @@ class Environment(Message[_EnvironmentFields]):
         layer_count: int
         experiment_count: int
         field_count: int
+        service_count: int
 
 _EnvironmentServiceCreateRequestFields: TypeAlias = Literal["environment", "validate_only"]
 
@@ -529,7 +537,7 @@ class EnvironmentServiceDeleteResponse(Message[_EnvironmentServiceDeleteResponse
 
 
 _DESC = file_desc(
-    b'\n!strata/admin/v1/environment.proto\x12\x0fstrata.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xd8\x03\n\x0bEnvironment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0bdescription\x18\x02 \x01(\tR\x0bdescription\x12A\n\x0ecooling_period\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x0ecooling_period\x12\x1a\n\x08revision\x18\n \x01(\x03R\x08revision\x12\x14\n\x05floor\x18\x0b \x01(\x03R\x05floor\x12\x1a\n\x08checksum\x18\x0c \x01(\tR\x08checksum\x12\x12\n\x04etag\x18\r \x01(\tR\x04etag\x12<\n\x0bcreate_time\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\x0bcreate_time\x12@\n\rrevision_time\x18\x0f \x01(\x0b2\x1a.google.protobuf.TimestampR\rrevision_time\x12 \n\x0blayer_count\x18\x10 \x01(\x05R\x0blayer_count\x12*\n\x10experiment_count\x18\x11 \x01(\x05R\x10experiment_count\x12 \n\x0bfield_count\x18\x12 \x01(\x05R\x0bfield_count"\x87\x01\n\x1fEnvironmentServiceCreateRequest\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment\x12$\n\rvalidate_only\x18\x02 \x01(\x08R\rvalidate_only"b\n EnvironmentServiceCreateResponse\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment"@\n\x1cEnvironmentServiceGetRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment"_\n\x1dEnvironmentServiceGetResponse\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment"]\n\x1dEnvironmentServiceListRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05R\tpage_size\x12\x1e\n\npage_token\x18\x02 \x01(\tR\npage_token"\xac\x01\n\x1eEnvironmentServiceListResponse\x12@\n\x0cenvironments\x18\x01 \x03(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0cenvironments\x12(\n\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\x12\x1e\n\ntotal_size\x18\x03 \x01(\x05R\ntotal_size"\xc5\x01\n\x1fEnvironmentServiceUpdateRequest\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment\x12<\n\x0bupdate_mask\x18\x02 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\x0bupdate_mask\x12$\n\rvalidate_only\x18\x03 \x01(\x08R\rvalidate_only"b\n EnvironmentServiceUpdateResponse\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment"\x93\x01\n\x1fEnvironmentServiceDeleteRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x12\n\x04etag\x18\x02 \x01(\tR\x04etag\x12\x14\n\x05force\x18\x03 \x01(\x08R\x05force\x12$\n\rvalidate_only\x18\x04 \x01(\x08R\rvalidate_only""\n EnvironmentServiceDeleteResponse2\xba\x04\n\x12EnvironmentService\x12m\n\x06Create\x120.strata.admin.v1.EnvironmentServiceCreateRequest\x1a1.strata.admin.v1.EnvironmentServiceCreateResponse\x12i\n\x03Get\x12-.strata.admin.v1.EnvironmentServiceGetRequest\x1a..strata.admin.v1.EnvironmentServiceGetResponse"\x03\x90\x02\x01\x12l\n\x04List\x12..strata.admin.v1.EnvironmentServiceListRequest\x1a/.strata.admin.v1.EnvironmentServiceListResponse"\x03\x90\x02\x01\x12m\n\x06Update\x120.strata.admin.v1.EnvironmentServiceUpdateRequest\x1a1.strata.admin.v1.EnvironmentServiceUpdateResponse\x12m\n\x06Delete\x120.strata.admin.v1.EnvironmentServiceDeleteRequest\x1a1.strata.admin.v1.EnvironmentServiceDeleteResponseb\x06proto3',
+    b'\n!strata/admin/v1/environment.proto\x12\x0fstrata.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\xfe\x03\n\x0bEnvironment\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0bdescription\x18\x02 \x01(\tR\x0bdescription\x12A\n\x0ecooling_period\x18\x03 \x01(\x0b2\x19.google.protobuf.DurationR\x0ecooling_period\x12\x1a\n\x08revision\x18\n \x01(\x03R\x08revision\x12\x14\n\x05floor\x18\x0b \x01(\x03R\x05floor\x12\x1a\n\x08checksum\x18\x0c \x01(\tR\x08checksum\x12\x12\n\x04etag\x18\r \x01(\tR\x04etag\x12<\n\x0bcreate_time\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampR\x0bcreate_time\x12@\n\rrevision_time\x18\x0f \x01(\x0b2\x1a.google.protobuf.TimestampR\rrevision_time\x12 \n\x0blayer_count\x18\x10 \x01(\x05R\x0blayer_count\x12*\n\x10experiment_count\x18\x11 \x01(\x05R\x10experiment_count\x12 \n\x0bfield_count\x18\x12 \x01(\x05R\x0bfield_count\x12$\n\rservice_count\x18\x13 \x01(\x05R\rservice_count"\x87\x01\n\x1fEnvironmentServiceCreateRequest\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment\x12$\n\rvalidate_only\x18\x02 \x01(\x08R\rvalidate_only"b\n EnvironmentServiceCreateResponse\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment"@\n\x1cEnvironmentServiceGetRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment"_\n\x1dEnvironmentServiceGetResponse\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment"]\n\x1dEnvironmentServiceListRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05R\tpage_size\x12\x1e\n\npage_token\x18\x02 \x01(\tR\npage_token"\xac\x01\n\x1eEnvironmentServiceListResponse\x12@\n\x0cenvironments\x18\x01 \x03(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0cenvironments\x12(\n\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token\x12\x1e\n\ntotal_size\x18\x03 \x01(\x05R\ntotal_size"\xc5\x01\n\x1fEnvironmentServiceUpdateRequest\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment\x12<\n\x0bupdate_mask\x18\x02 \x01(\x0b2\x1a.google.protobuf.FieldMaskR\x0bupdate_mask\x12$\n\rvalidate_only\x18\x03 \x01(\x08R\rvalidate_only"b\n EnvironmentServiceUpdateResponse\x12>\n\x0benvironment\x18\x01 \x01(\x0b2\x1c.strata.admin.v1.EnvironmentR\x0benvironment"\x93\x01\n\x1fEnvironmentServiceDeleteRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x12\n\x04etag\x18\x02 \x01(\tR\x04etag\x12\x14\n\x05force\x18\x03 \x01(\x08R\x05force\x12$\n\rvalidate_only\x18\x04 \x01(\x08R\rvalidate_only""\n EnvironmentServiceDeleteResponse2\xba\x04\n\x12EnvironmentService\x12m\n\x06Create\x120.strata.admin.v1.EnvironmentServiceCreateRequest\x1a1.strata.admin.v1.EnvironmentServiceCreateResponse\x12i\n\x03Get\x12-.strata.admin.v1.EnvironmentServiceGetRequest\x1a..strata.admin.v1.EnvironmentServiceGetResponse"\x03\x90\x02\x01\x12l\n\x04List\x12..strata.admin.v1.EnvironmentServiceListRequest\x1a/.strata.admin.v1.EnvironmentServiceListResponse"\x03\x90\x02\x01\x12m\n\x06Update\x120.strata.admin.v1.EnvironmentServiceUpdateRequest\x1a1.strata.admin.v1.EnvironmentServiceUpdateResponse\x12m\n\x06Delete\x120.strata.admin.v1.EnvironmentServiceDeleteRequest\x1a1.strata.admin.v1.EnvironmentServiceDeleteResponseb\x06proto3',
     [
         duration_pb.desc(),
         field_mask_pb.desc(),

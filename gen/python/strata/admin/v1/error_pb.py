@@ -45,8 +45,8 @@ class ErrorReason(Enum):
             ERROR_REASON_ENVIRONMENT_NOT_FOUND = 1
             ```
         RESOURCE_NOT_FOUND:
-            not_found: there is no layer, experiment or field of that id in the
-            environment at that revision.
+            not_found: there is no layer, experiment, field or declared service of
+            that id in the environment at that revision.
 
             ```proto
             ERROR_REASON_RESOURCE_NOT_FOUND = 2
@@ -169,6 +169,20 @@ class ErrorReason(Enum):
             ```proto
             ERROR_REASON_SERVICE_MISMATCH = 39
             ```
+        INVALID_SCHEMA:
+            invalid_argument: the schema of a service is no JSON Schema, is too large, or
+            refers to other documents.
+
+            ```proto
+            ERROR_REASON_INVALID_SCHEMA = 40
+            ```
+        SCHEMA_VIOLATED:
+            invalid_argument: parameters of a variant do not satisfy the schema of its
+            service. Change either, or both in one Apply.
+
+            ```proto
+            ERROR_REASON_SCHEMA_VIOLATED = 41
+            ```
         SALT_IMMUTABLE:
             failed_precondition: the salt of a layer that has given out slots can not
             change, as everyone in it would move. Make a new layer instead.
@@ -262,6 +276,8 @@ class ErrorReason(Enum):
     INVALID_RULE = 37
     INVALID_VALUE = 38
     SERVICE_MISMATCH = 39
+    INVALID_SCHEMA = 40
+    SCHEMA_VIOLATED = 41
     SALT_IMMUTABLE = 50
     HASH_KEY_IMMUTABLE = 51
     STILL_REFERENCED = 52
@@ -275,7 +291,7 @@ class ErrorReason(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x1bstrata/admin/v1/error.proto\x12\x0fstrata.admin.v1*\xaa\x08\n\x0bErrorReason\x12\x1c\n\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n"ERROR_REASON_ENVIRONMENT_NOT_FOUND\x10\x01\x12#\n\x1fERROR_REASON_RESOURCE_NOT_FOUND\x10\x02\x12#\n\x1fERROR_REASON_REVISION_NOT_FOUND\x10\x03\x12#\n\x1fERROR_REASON_REVISION_COMPACTED\x10\x04\x12\x1e\n\x1aERROR_REASON_KEY_NOT_FOUND\x10\x05\x12\x1f\n\x1bERROR_REASON_ALREADY_EXISTS\x10\n\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x0b\x12\x1f\n\x1bERROR_REASON_STALE_REVISION\x10\x14\x12\x1b\n\x17ERROR_REASON_STALE_ETAG\x10\x15\x12\x1e\n\x1aERROR_REASON_PLAN_MISMATCH\x10\x16\x12&\n"ERROR_REASON_INVALID_CONFIGURATION\x10\x1e\x12\x1f\n\x1bERROR_REASON_RANGES_OVERLAP\x10\x1f\x12)\n%ERROR_REASON_EXPERIMENT_IN_TWO_LAYERS\x10 \x12 \n\x1cERROR_REASON_UNKNOWN_VARIANT\x10!\x12\x19\n\x15ERROR_REASON_ID_TAKEN\x10"\x12!\n\x1dERROR_REASON_PARAMS_TOO_LARGE\x10#\x12\x1f\n\x1bERROR_REASON_INVALID_PARAMS\x10$\x12\x1d\n\x19ERROR_REASON_INVALID_RULE\x10%\x12\x1e\n\x1aERROR_REASON_INVALID_VALUE\x10&\x12!\n\x1dERROR_REASON_SERVICE_MISMATCH\x10\'\x12\x1f\n\x1bERROR_REASON_SALT_IMMUTABLE\x102\x12#\n\x1fERROR_REASON_HASH_KEY_IMMUTABLE\x103\x12!\n\x1dERROR_REASON_STILL_REFERENCED\x104\x12\x1e\n\x1aERROR_REASON_INVALID_STATE\x105\x12!\n\x1dERROR_REASON_NOT_ENOUGH_SLOTS\x106\x12\x1b\n\x17ERROR_REASON_SLOTS_HELD\x107\x12#\n\x1fERROR_REASON_INVALID_ALLOCATION\x108\x12\x1a\n\x16ERROR_REASON_KEY_LIMIT\x10<\x12\x1f\n\x1bERROR_REASON_LAST_ADMIN_KEY\x10=\x12\x1c\n\x18ERROR_REASON_UNAVAILABLE\x10Fb\x06proto3',
+    b'\n\x1bstrata/admin/v1/error.proto\x12\x0fstrata.admin.v1*\xed\x08\n\x0bErrorReason\x12\x1c\n\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12&\n"ERROR_REASON_ENVIRONMENT_NOT_FOUND\x10\x01\x12#\n\x1fERROR_REASON_RESOURCE_NOT_FOUND\x10\x02\x12#\n\x1fERROR_REASON_REVISION_NOT_FOUND\x10\x03\x12#\n\x1fERROR_REASON_REVISION_COMPACTED\x10\x04\x12\x1e\n\x1aERROR_REASON_KEY_NOT_FOUND\x10\x05\x12\x1f\n\x1bERROR_REASON_ALREADY_EXISTS\x10\n\x12\'\n#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10\x0b\x12\x1f\n\x1bERROR_REASON_STALE_REVISION\x10\x14\x12\x1b\n\x17ERROR_REASON_STALE_ETAG\x10\x15\x12\x1e\n\x1aERROR_REASON_PLAN_MISMATCH\x10\x16\x12&\n"ERROR_REASON_INVALID_CONFIGURATION\x10\x1e\x12\x1f\n\x1bERROR_REASON_RANGES_OVERLAP\x10\x1f\x12)\n%ERROR_REASON_EXPERIMENT_IN_TWO_LAYERS\x10 \x12 \n\x1cERROR_REASON_UNKNOWN_VARIANT\x10!\x12\x19\n\x15ERROR_REASON_ID_TAKEN\x10"\x12!\n\x1dERROR_REASON_PARAMS_TOO_LARGE\x10#\x12\x1f\n\x1bERROR_REASON_INVALID_PARAMS\x10$\x12\x1d\n\x19ERROR_REASON_INVALID_RULE\x10%\x12\x1e\n\x1aERROR_REASON_INVALID_VALUE\x10&\x12!\n\x1dERROR_REASON_SERVICE_MISMATCH\x10\'\x12\x1f\n\x1bERROR_REASON_INVALID_SCHEMA\x10(\x12 \n\x1cERROR_REASON_SCHEMA_VIOLATED\x10)\x12\x1f\n\x1bERROR_REASON_SALT_IMMUTABLE\x102\x12#\n\x1fERROR_REASON_HASH_KEY_IMMUTABLE\x103\x12!\n\x1dERROR_REASON_STILL_REFERENCED\x104\x12\x1e\n\x1aERROR_REASON_INVALID_STATE\x105\x12!\n\x1dERROR_REASON_NOT_ENOUGH_SLOTS\x106\x12\x1b\n\x17ERROR_REASON_SLOTS_HELD\x107\x12#\n\x1fERROR_REASON_INVALID_ALLOCATION\x108\x12\x1a\n\x16ERROR_REASON_KEY_LIMIT\x10<\x12\x1f\n\x1bERROR_REASON_LAST_ADMIN_KEY\x10=\x12\x1c\n\x18ERROR_REASON_UNAVAILABLE\x10Fb\x06proto3',
     [],
     {
         "ErrorReason": ErrorReason,

@@ -15,7 +15,7 @@ from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import duration_pb, field_mask_pb, timestamp_pb
 
-from . import experiment_pb, layer_pb, plan_pb, plane_pb
+from . import experiment_pb, layer_pb, plan_pb, plane_pb, service_pb
 from ...config.v1 import config_pb
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from .layer_pb import Layer
     from .plan_pb import Plan
     from .plane_pb import Plane
+    from .service_pb import Service
 
 
-_ChangeFields: TypeAlias = Literal["upsert_layer", "upsert_experiment", "upsert_field", "delete_layer", "delete_experiment", "delete_field", "update_mask", "etag"]
+_ChangeFields: TypeAlias = Literal["upsert_layer", "upsert_experiment", "upsert_field", "delete_layer", "delete_experiment", "delete_field", "upsert_service", "delete_service", "update_mask", "etag"]
 
 class Change(Message[_ChangeFields]):
     """
@@ -71,13 +72,13 @@ class Change(Message[_ChangeFields]):
         def __init__(
             self,
             *,
-            change: Oneof[Literal["upsert_layer"], Layer] | Oneof[Literal["upsert_experiment"], Experiment] | Oneof[Literal["upsert_field"], Field] | Oneof[Literal["delete_layer"], str] | Oneof[Literal["delete_experiment"], int] | Oneof[Literal["delete_field"], str] | None = None,
+            change: Oneof[Literal["upsert_layer"], Layer] | Oneof[Literal["upsert_experiment"], Experiment] | Oneof[Literal["upsert_field"], Field] | Oneof[Literal["delete_layer"], str] | Oneof[Literal["delete_experiment"], int] | Oneof[Literal["delete_field"], str] | Oneof[Literal["upsert_service"], Service] | Oneof[Literal["delete_service"], str] | None = None,
             update_mask: FieldMask | None = None,
             etag: str = "",
         ) -> None:
             pass
 
-        change: Oneof[Literal["upsert_layer"], Layer] | Oneof[Literal["upsert_experiment"], Experiment] | Oneof[Literal["upsert_field"], Field] | Oneof[Literal["delete_layer"], str] | Oneof[Literal["delete_experiment"], int] | Oneof[Literal["delete_field"], str] | None
+        change: Oneof[Literal["upsert_layer"], Layer] | Oneof[Literal["upsert_experiment"], Experiment] | Oneof[Literal["upsert_field"], Field] | Oneof[Literal["delete_layer"], str] | Oneof[Literal["delete_experiment"], int] | Oneof[Literal["delete_field"], str] | Oneof[Literal["upsert_service"], Service] | Oneof[Literal["delete_service"], str] | None
         update_mask: FieldMask | None
         etag: str
 
@@ -319,7 +320,7 @@ class Revision(Message[_RevisionFields]):
         origin_environment: str
         change_count: int
 
-_ContentsFields: TypeAlias = Literal["layers", "experiments", "fields"]
+_ContentsFields: TypeAlias = Literal["layers", "experiments", "fields", "services"]
 
 class Contents(Message[_ContentsFields]):
     """
@@ -348,9 +349,15 @@ class Contents(Message[_ContentsFields]):
             ```proto
             repeated strata.config.v1.Field fields = 3;
             ```
+        services:
+            By name.
+
+            ```proto
+            repeated strata.admin.v1.Service services = 4;
+            ```
     """
 
-    __slots__ = ("layers", "experiments", "fields")
+    __slots__ = ("layers", "experiments", "fields", "services")
 
     if TYPE_CHECKING:
 
@@ -360,12 +367,14 @@ class Contents(Message[_ContentsFields]):
             layers: list[Layer] | None = None,
             experiments: list[Experiment] | None = None,
             fields: list[Field] | None = None,
+            services: list[Service] | None = None,
         ) -> None:
             pass
 
         layers: list[Layer]
         experiments: list[Experiment]
         fields: list[Field]
+        services: list[Service]
 
 _RevisionServiceListRequestFields: TypeAlias = Literal["environment", "page_size", "page_token", "author"]
 
@@ -823,7 +832,7 @@ class RevisionServicePromoteRequest(Message[_RevisionServicePromoteRequestFields
             ```
         layer_ids:
             If not empty, only these layers and the experiments that live in them, here
-            or there. Declared fields then stay as they are.
+            or there. Declared fields and services then stay as they are.
 
             ```proto
             repeated string layer_ids = 4 [json_name = "layer_ids"];
@@ -1099,7 +1108,7 @@ class RevisionOrigin(Enum):
 
 
 _DESC = file_desc(
-    b'\n\x1estrata/admin/v1/revision.proto\x12\x0fstrata.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a strata/admin/v1/experiment.proto\x1a\x1bstrata/admin/v1/layer.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1bstrata/admin/v1/plane.proto\x1a\x1dstrata/config/v1/config.proto"\xaa\x03\n\x06Change\x12<\n\x0cupsert_layer\x18\x01 \x01(\x0b2\x16.strata.admin.v1.LayerH\x00R\x0cupsert_layer\x12K\n\x11upsert_experiment\x18\x02 \x01(\x0b2\x1b.strata.admin.v1.ExperimentH\x00R\x11upsert_experiment\x12=\n\x0cupsert_field\x18\x03 \x01(\x0b2\x17.strata.config.v1.FieldH\x00R\x0cupsert_field\x12$\n\x0cdelete_layer\x18\x04 \x01(\tH\x00R\x0cdelete_layer\x12.\n\x11delete_experiment\x18\x05 \x01(\x05H\x00R\x11delete_experiment\x12$\n\x0cdelete_field\x18\x06 \x01(\tH\x00R\x0cdelete_field\x12<\n\x0bupdate_mask\x18\n \x01(\x0b2\x1a.google.protobuf.FieldMaskR\x0bupdate_mask\x12\x12\n\x04etag\x18\x0b \x01(\tR\x04etagB\x08\n\x06change"\xd3\x02\n\x1bRevisionServiceApplyRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x121\n\x11expected_revision\x18\x02 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x121\n\x07changes\x18\x03 \x03(\x0b2\x17.strata.admin.v1.ChangeR\x07changes\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\x12$\n\rvalidate_only\x18\x05 \x01(\x08R\rvalidate_only\x12(\n\x0fidempotency_key\x18\x06 \x01(\tR\x0fidempotency_key\x12,\n\x11expected_checksum\x18\x07 \x01(\tR\x11expected_checksumB\x14\n\x12_expected_revision"e\n\x1cRevisionServiceApplyResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\x9f\x03\n\x08Revision\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12\x1a\n\x08checksum\x18\x02 \x01(\tR\x08checksum\x12\x12\n\x04hash\x18\x03 \x01(\tR\x04hash\x12 \n\x0bparent_hash\x18\x04 \x01(\tR\x0bparent_hash\x12\x16\n\x06author\x18\x05 \x01(\tR\x06author\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12<\n\x0bcreate_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0bcreate_time\x127\n\x06origin\x18\x08 \x01(\x0e2\x1f.strata.admin.v1.RevisionOriginR\x06origin\x12(\n\x0forigin_revision\x18\t \x01(\x03R\x0forigin_revision\x12.\n\x12origin_environment\x18\n \x01(\tR\x12origin_environment\x12"\n\x0cchange_count\x18\x0b \x01(\x05R\x0cchange_count"\xaa\x01\n\x08Contents\x12.\n\x06layers\x18\x01 \x03(\x0b2\x16.strata.admin.v1.LayerR\x06layers\x12=\n\x0bexperiments\x18\x02 \x03(\x0b2\x1b.strata.admin.v1.ExperimentR\x0bexperiments\x12/\n\x06fields\x18\x03 \x03(\x0b2\x17.strata.config.v1.FieldR\x06fields"\x94\x01\n\x1aRevisionServiceListRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1c\n\tpage_size\x18\x02 \x01(\x05R\tpage_size\x12\x1e\n\npage_token\x18\x03 \x01(\tR\npage_token\x12\x16\n\x06author\x18\x04 \x01(\tR\x06author"\x80\x01\n\x1bRevisionServiceListResponse\x127\n\trevisions\x18\x01 \x03(\x0b2\x19.strata.admin.v1.RevisionR\trevisions\x12(\n\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token"\xb9\x01\n\x19RevisionServiceGetRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1c\n\x08revision\x18\x02 \x01(\x03H\x00R\x08revision\x120\n\x04time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x04time\x12$\n\rwith_contents\x18\x04 \x01(\x08R\rwith_contentsB\x04\n\x02at"\xb5\x01\n\x1aRevisionServiceGetResponse\x125\n\x08revision\x18\x01 \x01(\x0b2\x19.strata.admin.v1.RevisionR\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan\x125\n\x08contents\x18\x03 \x01(\x0b2\x19.strata.admin.v1.ContentsR\x08contents"\xae\x01\n\x1aRevisionServiceDiffRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12$\n\rfrom_revision\x18\x02 \x01(\x03R\rfrom_revision\x12 \n\x0bto_revision\x18\x03 \x01(\x03R\x0bto_revision\x12&\n\x0eto_environment\x18\x04 \x01(\tR\x0eto_environment"\x90\x01\n\x1bRevisionServiceDiffResponse\x12$\n\rfrom_revision\x18\x01 \x01(\x03R\rfrom_revision\x12 \n\x0bto_revision\x18\x02 \x01(\x03R\x0bto_revision\x12)\n\x04plan\x18\x03 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\xdd\x02\n\x1eRevisionServiceRollbackRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12\x1c\n\tlayer_ids\x18\x03 \x03(\tR\tlayer_ids\x121\n\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message\x12$\n\rvalidate_only\x18\x06 \x01(\x08R\rvalidate_only\x12(\n\x0fidempotency_key\x18\x07 \x01(\tR\x0fidempotency_key\x12,\n\x11expected_checksum\x18\x08 \x01(\tR\x11expected_checksumB\x14\n\x12_expected_revision"h\n\x1fRevisionServiceRollbackResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\x92\x03\n\x1dRevisionServicePromoteRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12*\n\x10from_environment\x18\x02 \x01(\tR\x10from_environment\x12$\n\rfrom_revision\x18\x03 \x01(\x03R\rfrom_revision\x12\x1c\n\tlayer_ids\x18\x04 \x03(\tR\tlayer_ids\x121\n\x11expected_revision\x18\x05 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12$\n\rvalidate_only\x18\x07 \x01(\x08R\rvalidate_only\x12(\n\x0fidempotency_key\x18\x08 \x01(\tR\x0fidempotency_key\x12,\n\x11expected_checksum\x18\t \x01(\tR\x11expected_checksumB\x14\n\x12_expected_revision"g\n\x1eRevisionServicePromoteResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\xa7\x01\n\x1aRevisionServiceWaitRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12\x16\n\x06planes\x18\x03 \x01(\x05R\x06planes\x123\n\x07timeout\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout"\xed\x01\n\x1bRevisionServiceWaitResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12\x18\n\x07reached\x18\x02 \x01(\x08R\x07reached\x120\n\x07running\x18\x03 \x03(\x0b2\x16.strata.admin.v1.PlaneR\x07running\x120\n\x07lagging\x18\x04 \x03(\x0b2\x16.strata.admin.v1.PlaneR\x07lagging\x124\n\trejecting\x18\x05 \x03(\x0b2\x16.strata.admin.v1.PlaneR\trejecting*\xa3\x01\n\x0eRevisionOrigin\x12\x1f\n\x1bREVISION_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n\x15REVISION_ORIGIN_APPLY\x10\x01\x12\x1c\n\x18REVISION_ORIGIN_ROLLBACK\x10\x02\x12\x1b\n\x17REVISION_ORIGIN_PROMOTE\x10\x03\x12\x1a\n\x16REVISION_ORIGIN_CREATE\x10\x042\xef\x05\n\x0fRevisionService\x12d\n\x05Apply\x12,.strata.admin.v1.RevisionServiceApplyRequest\x1a-.strata.admin.v1.RevisionServiceApplyResponse\x12f\n\x04List\x12+.strata.admin.v1.RevisionServiceListRequest\x1a,.strata.admin.v1.RevisionServiceListResponse"\x03\x90\x02\x01\x12c\n\x03Get\x12*.strata.admin.v1.RevisionServiceGetRequest\x1a+.strata.admin.v1.RevisionServiceGetResponse"\x03\x90\x02\x01\x12f\n\x04Diff\x12+.strata.admin.v1.RevisionServiceDiffRequest\x1a,.strata.admin.v1.RevisionServiceDiffResponse"\x03\x90\x02\x01\x12m\n\x08Rollback\x12/.strata.admin.v1.RevisionServiceRollbackRequest\x1a0.strata.admin.v1.RevisionServiceRollbackResponse\x12j\n\x07Promote\x12..strata.admin.v1.RevisionServicePromoteRequest\x1a/.strata.admin.v1.RevisionServicePromoteResponse\x12f\n\x04Wait\x12+.strata.admin.v1.RevisionServiceWaitRequest\x1a,.strata.admin.v1.RevisionServiceWaitResponse"\x03\x90\x02\x01b\x06proto3',
+    b'\n\x1estrata/admin/v1/revision.proto\x12\x0fstrata.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a strata/admin/v1/experiment.proto\x1a\x1bstrata/admin/v1/layer.proto\x1a\x1astrata/admin/v1/plan.proto\x1a\x1bstrata/admin/v1/plane.proto\x1a\x1dstrata/admin/v1/service.proto\x1a\x1dstrata/config/v1/config.proto"\x98\x04\n\x06Change\x12<\n\x0cupsert_layer\x18\x01 \x01(\x0b2\x16.strata.admin.v1.LayerH\x00R\x0cupsert_layer\x12K\n\x11upsert_experiment\x18\x02 \x01(\x0b2\x1b.strata.admin.v1.ExperimentH\x00R\x11upsert_experiment\x12=\n\x0cupsert_field\x18\x03 \x01(\x0b2\x17.strata.config.v1.FieldH\x00R\x0cupsert_field\x12$\n\x0cdelete_layer\x18\x04 \x01(\tH\x00R\x0cdelete_layer\x12.\n\x11delete_experiment\x18\x05 \x01(\x05H\x00R\x11delete_experiment\x12$\n\x0cdelete_field\x18\x06 \x01(\tH\x00R\x0cdelete_field\x12B\n\x0eupsert_service\x18\x07 \x01(\x0b2\x18.strata.admin.v1.ServiceH\x00R\x0eupsert_service\x12(\n\x0edelete_service\x18\x08 \x01(\tH\x00R\x0edelete_service\x12<\n\x0bupdate_mask\x18\n \x01(\x0b2\x1a.google.protobuf.FieldMaskR\x0bupdate_mask\x12\x12\n\x04etag\x18\x0b \x01(\tR\x04etagB\x08\n\x06change"\xd3\x02\n\x1bRevisionServiceApplyRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x121\n\x11expected_revision\x18\x02 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x121\n\x07changes\x18\x03 \x03(\x0b2\x17.strata.admin.v1.ChangeR\x07changes\x12\x18\n\x07message\x18\x04 \x01(\tR\x07message\x12$\n\rvalidate_only\x18\x05 \x01(\x08R\rvalidate_only\x12(\n\x0fidempotency_key\x18\x06 \x01(\tR\x0fidempotency_key\x12,\n\x11expected_checksum\x18\x07 \x01(\tR\x11expected_checksumB\x14\n\x12_expected_revision"e\n\x1cRevisionServiceApplyResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\x9f\x03\n\x08Revision\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12\x1a\n\x08checksum\x18\x02 \x01(\tR\x08checksum\x12\x12\n\x04hash\x18\x03 \x01(\tR\x04hash\x12 \n\x0bparent_hash\x18\x04 \x01(\tR\x0bparent_hash\x12\x16\n\x06author\x18\x05 \x01(\tR\x06author\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12<\n\x0bcreate_time\x18\x07 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0bcreate_time\x127\n\x06origin\x18\x08 \x01(\x0e2\x1f.strata.admin.v1.RevisionOriginR\x06origin\x12(\n\x0forigin_revision\x18\t \x01(\x03R\x0forigin_revision\x12.\n\x12origin_environment\x18\n \x01(\tR\x12origin_environment\x12"\n\x0cchange_count\x18\x0b \x01(\x05R\x0cchange_count"\xe0\x01\n\x08Contents\x12.\n\x06layers\x18\x01 \x03(\x0b2\x16.strata.admin.v1.LayerR\x06layers\x12=\n\x0bexperiments\x18\x02 \x03(\x0b2\x1b.strata.admin.v1.ExperimentR\x0bexperiments\x12/\n\x06fields\x18\x03 \x03(\x0b2\x17.strata.config.v1.FieldR\x06fields\x124\n\x08services\x18\x04 \x03(\x0b2\x18.strata.admin.v1.ServiceR\x08services"\x94\x01\n\x1aRevisionServiceListRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1c\n\tpage_size\x18\x02 \x01(\x05R\tpage_size\x12\x1e\n\npage_token\x18\x03 \x01(\tR\npage_token\x12\x16\n\x06author\x18\x04 \x01(\tR\x06author"\x80\x01\n\x1bRevisionServiceListResponse\x127\n\trevisions\x18\x01 \x03(\x0b2\x19.strata.admin.v1.RevisionR\trevisions\x12(\n\x0fnext_page_token\x18\x02 \x01(\tR\x0fnext_page_token"\xb9\x01\n\x19RevisionServiceGetRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1c\n\x08revision\x18\x02 \x01(\x03H\x00R\x08revision\x120\n\x04time\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x04time\x12$\n\rwith_contents\x18\x04 \x01(\x08R\rwith_contentsB\x04\n\x02at"\xb5\x01\n\x1aRevisionServiceGetResponse\x125\n\x08revision\x18\x01 \x01(\x0b2\x19.strata.admin.v1.RevisionR\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan\x125\n\x08contents\x18\x03 \x01(\x0b2\x19.strata.admin.v1.ContentsR\x08contents"\xae\x01\n\x1aRevisionServiceDiffRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12$\n\rfrom_revision\x18\x02 \x01(\x03R\rfrom_revision\x12 \n\x0bto_revision\x18\x03 \x01(\x03R\x0bto_revision\x12&\n\x0eto_environment\x18\x04 \x01(\tR\x0eto_environment"\x90\x01\n\x1bRevisionServiceDiffResponse\x12$\n\rfrom_revision\x18\x01 \x01(\x03R\rfrom_revision\x12 \n\x0bto_revision\x18\x02 \x01(\x03R\x0bto_revision\x12)\n\x04plan\x18\x03 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\xdd\x02\n\x1eRevisionServiceRollbackRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12\x1c\n\tlayer_ids\x18\x03 \x03(\tR\tlayer_ids\x121\n\x11expected_revision\x18\x04 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\x18\n\x07message\x18\x05 \x01(\tR\x07message\x12$\n\rvalidate_only\x18\x06 \x01(\x08R\rvalidate_only\x12(\n\x0fidempotency_key\x18\x07 \x01(\tR\x0fidempotency_key\x12,\n\x11expected_checksum\x18\x08 \x01(\tR\x11expected_checksumB\x14\n\x12_expected_revision"h\n\x1fRevisionServiceRollbackResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\x92\x03\n\x1dRevisionServicePromoteRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12*\n\x10from_environment\x18\x02 \x01(\tR\x10from_environment\x12$\n\rfrom_revision\x18\x03 \x01(\x03R\rfrom_revision\x12\x1c\n\tlayer_ids\x18\x04 \x03(\tR\tlayer_ids\x121\n\x11expected_revision\x18\x05 \x01(\x03H\x00R\x11expected_revision\x88\x01\x01\x12\x18\n\x07message\x18\x06 \x01(\tR\x07message\x12$\n\rvalidate_only\x18\x07 \x01(\x08R\rvalidate_only\x12(\n\x0fidempotency_key\x18\x08 \x01(\tR\x0fidempotency_key\x12,\n\x11expected_checksum\x18\t \x01(\tR\x11expected_checksumB\x14\n\x12_expected_revision"g\n\x1eRevisionServicePromoteResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12)\n\x04plan\x18\x02 \x01(\x0b2\x15.strata.admin.v1.PlanR\x04plan"\xa7\x01\n\x1aRevisionServiceWaitRequest\x12 \n\x0benvironment\x18\x01 \x01(\tR\x0benvironment\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12\x16\n\x06planes\x18\x03 \x01(\x05R\x06planes\x123\n\x07timeout\x18\x04 \x01(\x0b2\x19.google.protobuf.DurationR\x07timeout"\xed\x01\n\x1bRevisionServiceWaitResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x03R\x08revision\x12\x18\n\x07reached\x18\x02 \x01(\x08R\x07reached\x120\n\x07running\x18\x03 \x03(\x0b2\x16.strata.admin.v1.PlaneR\x07running\x120\n\x07lagging\x18\x04 \x03(\x0b2\x16.strata.admin.v1.PlaneR\x07lagging\x124\n\trejecting\x18\x05 \x03(\x0b2\x16.strata.admin.v1.PlaneR\trejecting*\xa3\x01\n\x0eRevisionOrigin\x12\x1f\n\x1bREVISION_ORIGIN_UNSPECIFIED\x10\x00\x12\x19\n\x15REVISION_ORIGIN_APPLY\x10\x01\x12\x1c\n\x18REVISION_ORIGIN_ROLLBACK\x10\x02\x12\x1b\n\x17REVISION_ORIGIN_PROMOTE\x10\x03\x12\x1a\n\x16REVISION_ORIGIN_CREATE\x10\x042\xef\x05\n\x0fRevisionService\x12d\n\x05Apply\x12,.strata.admin.v1.RevisionServiceApplyRequest\x1a-.strata.admin.v1.RevisionServiceApplyResponse\x12f\n\x04List\x12+.strata.admin.v1.RevisionServiceListRequest\x1a,.strata.admin.v1.RevisionServiceListResponse"\x03\x90\x02\x01\x12c\n\x03Get\x12*.strata.admin.v1.RevisionServiceGetRequest\x1a+.strata.admin.v1.RevisionServiceGetResponse"\x03\x90\x02\x01\x12f\n\x04Diff\x12+.strata.admin.v1.RevisionServiceDiffRequest\x1a,.strata.admin.v1.RevisionServiceDiffResponse"\x03\x90\x02\x01\x12m\n\x08Rollback\x12/.strata.admin.v1.RevisionServiceRollbackRequest\x1a0.strata.admin.v1.RevisionServiceRollbackResponse\x12j\n\x07Promote\x12..strata.admin.v1.RevisionServicePromoteRequest\x1a/.strata.admin.v1.RevisionServicePromoteResponse\x12f\n\x04Wait\x12+.strata.admin.v1.RevisionServiceWaitRequest\x1a,.strata.admin.v1.RevisionServiceWaitResponse"\x03\x90\x02\x01b\x06proto3',
     [
         duration_pb.desc(),
         field_mask_pb.desc(),
@@ -1108,6 +1117,7 @@ _DESC = file_desc(
         layer_pb.desc(),
         plan_pb.desc(),
         plane_pb.desc(),
+        service_pb.desc(),
         config_pb.desc(),
     ],
     {

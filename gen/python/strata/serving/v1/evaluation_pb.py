@@ -130,7 +130,7 @@ class EvaluateResponse(Message[_EvaluateResponseFields]):
         results: dict[str, ServiceResult]
         revision: int
 
-_ServiceResultFields: TypeAlias = Literal["parameters", "vids", "matched_layers", "exposures", "leaves"]
+_ServiceResultFields: TypeAlias = Literal["parameters", "vids", "matched_layers", "exposures", "leaves", "branches", "ruled"]
 
 class ServiceResult(Message[_ServiceResultFields]):
     """
@@ -173,9 +173,22 @@ class ServiceResult(Message[_ServiceResultFields]):
             ```proto
             repeated strata.serving.v1.Leaf leaves = 5;
             ```
+        branches:
+            With EXPOSURE_MODE_RETURN: each object in the parameters.
+
+            ```proto
+            repeated strata.serving.v1.Branch branches = 6;
+            ```
+        ruled:
+            With EXPOSURE_MODE_RETURN: the matches whose experiments have a rule, as indices
+            into vids.
+
+            ```proto
+            repeated int32 ruled = 7 [packed = true];
+            ```
     """
 
-    __slots__ = ("parameters", "vids", "matched_layers", "exposures", "leaves")
+    __slots__ = ("parameters", "vids", "matched_layers", "exposures", "leaves", "branches", "ruled")
 
     if TYPE_CHECKING:
 
@@ -187,6 +200,8 @@ class ServiceResult(Message[_ServiceResultFields]):
             matched_layers: list[str] | None = None,
             exposures: list[Exposure] | None = None,
             leaves: list[Leaf] | None = None,
+            branches: list[Branch] | None = None,
+            ruled: list[int] | None = None,
         ) -> None:
             pass
 
@@ -195,6 +210,8 @@ class ServiceResult(Message[_ServiceResultFields]):
         matched_layers: list[str]
         exposures: list[Exposure]
         leaves: list[Leaf]
+        branches: list[Branch]
+        ruled: list[int]
 
 _LeafFields: TypeAlias = Literal["path", "winner", "exposed", "hidden"]
 
@@ -254,6 +271,46 @@ class Leaf(Message[_LeafFields]):
         winner: int
         exposed: list[int]
         hidden: list[int]
+
+_BranchFields: TypeAlias = Literal["path", "winner"]
+
+class Branch(Message[_BranchFields]):
+    """
+    Branch is a path at which the parameters have an object.
+
+    ```proto
+    message strata.serving.v1.Branch
+    ```
+
+    Attributes:
+        path:
+            The path, as docs/semantics.md writes it.
+
+            ```proto
+            string path = 1;
+            ```
+        winner:
+            The match of highest priority in it, as an index into vids.
+
+            ```proto
+            int32 winner = 2;
+            ```
+    """
+
+    __slots__ = ("path", "winner")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            path: str = "",
+            winner: int = 0,
+        ) -> None:
+            pass
+
+        path: str
+        winner: int
 
 _BatchEvaluateRequestFields: TypeAlias = Literal["requests"]
 
@@ -961,7 +1018,7 @@ class Truth(Enum):
 
 
 _DESC = file_desc(
-    b'\n"strata/serving/v1/evaluation.proto\x12\x11strata.serving.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrata/config/v1/config.proto\x1a\x1dstrata/serving/v1/error.proto\x1a\x1dstrata/serving/v1/event.proto"\xb7\x01\n\x0fEvaluateRequest\x12\x1a\n\x08services\x18\x01 \x03(\tR\x08services\x121\n\x07context\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x12\x16\n\x06layers\x18\x03 \x03(\tR\x06layers\x12=\n\texposures\x18\x04 \x01(\x0e2\x1f.strata.serving.v1.ExposureModeR\texposures"\xd8\x01\n\x10EvaluateResponse\x12J\n\x07results\x18\x01 \x03(\x0b20.strata.serving.v1.EvaluateResponse.ResultsEntryR\x07results\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x1a\\\n\x0cResultsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x126\n\x05value\x18\x02 \x01(\x0b2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01"\xf0\x01\n\rServiceResult\x127\n\nparameters\x18\x01 \x01(\x0b2\x17.google.protobuf.StructR\nparameters\x12\x12\n\x04vids\x18\x02 \x03(\x05R\x04vids\x12&\n\x0ematched_layers\x18\x03 \x03(\tR\x0ematched_layers\x129\n\texposures\x18\x04 \x03(\x0b2\x1b.strata.serving.v1.ExposureR\texposures\x12/\n\x06leaves\x18\x05 \x03(\x0b2\x17.strata.serving.v1.LeafR\x06leaves"d\n\x04Leaf\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n\x06winner\x18\x02 \x01(\x05R\x06winner\x12\x18\n\x07exposed\x18\x03 \x03(\x05R\x07exposed\x12\x16\n\x06hidden\x18\x04 \x03(\x05R\x06hidden"V\n\x14BatchEvaluateRequest\x12>\n\x08requests\x18\x01 \x03(\x0b2".strata.serving.v1.EvaluateRequestR\x08requests"\xf0\x02\n\x15BatchEvaluateResponse\x12L\n\tresponses\x18\x01 \x03(\x0b2..strata.serving.v1.BatchEvaluateResponse.EntryR\tresponses\x1a\x88\x02\n\x05Entry\x12U\n\x07results\x18\x01 \x03(\x0b2;.strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntryR\x07results\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12.\n\x05error\x18\x03 \x01(\x0b2\x18.strata.serving.v1.ErrorR\x05error\x1a\\\n\x0cResultsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x126\n\x05value\x18\x02 \x01(\x0b2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01"\xcd\x01\n\x0eExplainRequest\x12\x1a\n\x08services\x18\x01 \x03(\tR\x08services\x121\n\x07context\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x12\x16\n\x06layers\x18\x03 \x03(\tR\x06layers\x12\x1c\n\x08revision\x18\x04 \x01(\x03H\x00R\x08revision\x120\n\x04time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x04timeB\x04\n\x02at"\xdb\x01\n\x0fExplainResponse\x12I\n\x07results\x18\x01 \x03(\x0b2/.strata.serving.v1.ExplainResponse.ResultsEntryR\x07results\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x1aa\n\x0cResultsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12;\n\x05value\x18\x02 \x01(\x0b2%.strata.serving.v1.ServiceExplanationR\x05value:\x028\x01"\xd4\x01\n\x12ServiceExplanation\x128\n\x06result\x18\x01 \x01(\x0b2 .strata.serving.v1.ServiceResultR\x06result\x12;\n\x06layers\x18\x02 \x03(\x0b2#.strata.serving.v1.LayerExplanationR\x06layers\x12G\n\nparameters\x18\x03 \x03(\x0b2\'.strata.serving.v1.ParameterExplanationR\nparameters"\xf8\x02\n\x10LayerExplanation\x12\x1a\n\x08layer_id\x18\x01 \x01(\tR\x08layer_id\x12\x1a\n\x08priority\x18\x02 \x01(\x05R\x08priority\x129\n\x07outcome\x18\x03 \x01(\x0e2\x1f.strata.serving.v1.LayerOutcomeR\x07outcome\x12\x16\n\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n\x08hash_key\x18\x05 \x01(\tR\x08hash_key\x12\x10\n\x03key\x18\x06 \x01(\tR\x03key\x12\x17\n\x04slot\x18\x07 \x01(\x05H\x00R\x04slot\x88\x01\x01\x12-\n\x05range\x18\x08 \x01(\x0b2\x17.strata.config.v1.RangeR\x05range\x12\x10\n\x03eid\x18\t \x01(\x05R\x03eid\x12\x10\n\x03vid\x18\n \x01(\x05R\x03vid\x126\n\x04rule\x18\x0b \x01(\x0b2".strata.serving.v1.RuleExplanationR\x04ruleB\x07\n\x05_slot"\xd1\x02\n\x0fRuleExplanation\x12*\n\x02op\x18\x01 \x01(\x0e2\x1a.strata.config.v1.OperatorR\x02op\x12.\n\x05truth\x18\x02 \x01(\x0e2\x18.strata.serving.v1.TruthR\x05truth\x12>\n\x08children\x18\x03 \x03(\x0b2".strata.serving.v1.RuleExplanationR\x08children\x12\x14\n\x05field\x18\x04 \x01(\tR\x05field\x12/\n\x04type\x18\x05 \x01(\x0e2\x1b.strata.config.v1.FieldTypeR\x04type\x12/\n\x06values\x18\x06 \x03(\x0b2\x17.strata.config.v1.ValueR\x06values\x12*\n\x04seen\x18\x07 \x01(\x0b2\x16.google.protobuf.ValueR\x04seen"\x9c\x01\n\x14ParameterExplanation\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x127\n\x06winner\x18\x02 \x01(\x0b2\x1f.strata.serving.v1.ContributionR\x06winner\x127\n\x06hidden\x18\x03 \x03(\x0b2\x1f.strata.serving.v1.ContributionR\x06hidden"|\n\x0cContribution\x12\x1a\n\x08layer_id\x18\x01 \x01(\tR\x08layer_id\x12\x10\n\x03eid\x18\x02 \x01(\x05R\x03eid\x12\x10\n\x03vid\x18\x03 \x01(\x05R\x03vid\x12,\n\x05value\x18\x04 \x01(\x0b2\x16.google.protobuf.ValueR\x05value*a\n\x0cExposureMode\x12\x1d\n\x19EXPOSURE_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14EXPOSURE_MODE_RECORD\x10\x01\x12\x18\n\x14EXPOSURE_MODE_RETURN\x10\x02*\x9b\x02\n\x0cLayerOutcome\x12\x1d\n\x19LAYER_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15LAYER_OUTCOME_MATCHED\x10\x01\x12\x1a\n\x16LAYER_OUTCOME_DISABLED\x10\x02\x12\x1f\n\x1bLAYER_OUTCOME_NOT_REQUESTED\x10\x03\x12\x18\n\x14LAYER_OUTCOME_NO_KEY\x10\x04\x12\x1b\n\x17LAYER_OUTCOME_FREE_SLOT\x10\x05\x12\x1f\n\x1bLAYER_OUTCOME_OTHER_SERVICE\x10\x06\x12\x1c\n\x18LAYER_OUTCOME_RULE_FALSE\x10\x07\x12\x1e\n\x1aLAYER_OUTCOME_RULE_UNKNOWN\x10\x08*R\n\x05Truth\x12\x15\n\x11TRUTH_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTRUTH_FALSE\x10\x01\x12\x11\n\rTRUTH_UNKNOWN\x10\x02\x12\x0e\n\nTRUTH_TRUE\x10\x032\xad\x02\n\x11EvaluationService\x12X\n\x08Evaluate\x12".strata.serving.v1.EvaluateRequest\x1a#.strata.serving.v1.EvaluateResponse"\x03\x90\x02\x01\x12g\n\rBatchEvaluate\x12\'.strata.serving.v1.BatchEvaluateRequest\x1a(.strata.serving.v1.BatchEvaluateResponse"\x03\x90\x02\x01\x12U\n\x07Explain\x12!.strata.serving.v1.ExplainRequest\x1a".strata.serving.v1.ExplainResponse"\x03\x90\x02\x01b\x06proto3',
+    b'\n"strata/serving/v1/evaluation.proto\x12\x11strata.serving.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dstrata/config/v1/config.proto\x1a\x1dstrata/serving/v1/error.proto\x1a\x1dstrata/serving/v1/event.proto"\xb7\x01\n\x0fEvaluateRequest\x12\x1a\n\x08services\x18\x01 \x03(\tR\x08services\x121\n\x07context\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x12\x16\n\x06layers\x18\x03 \x03(\tR\x06layers\x12=\n\texposures\x18\x04 \x01(\x0e2\x1f.strata.serving.v1.ExposureModeR\texposures"\xd8\x01\n\x10EvaluateResponse\x12J\n\x07results\x18\x01 \x03(\x0b20.strata.serving.v1.EvaluateResponse.ResultsEntryR\x07results\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x1a\\\n\x0cResultsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x126\n\x05value\x18\x02 \x01(\x0b2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01"\xbd\x02\n\rServiceResult\x127\n\nparameters\x18\x01 \x01(\x0b2\x17.google.protobuf.StructR\nparameters\x12\x12\n\x04vids\x18\x02 \x03(\x05R\x04vids\x12&\n\x0ematched_layers\x18\x03 \x03(\tR\x0ematched_layers\x129\n\texposures\x18\x04 \x03(\x0b2\x1b.strata.serving.v1.ExposureR\texposures\x12/\n\x06leaves\x18\x05 \x03(\x0b2\x17.strata.serving.v1.LeafR\x06leaves\x125\n\x08branches\x18\x06 \x03(\x0b2\x19.strata.serving.v1.BranchR\x08branches\x12\x14\n\x05ruled\x18\x07 \x03(\x05R\x05ruled"d\n\x04Leaf\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n\x06winner\x18\x02 \x01(\x05R\x06winner\x12\x18\n\x07exposed\x18\x03 \x03(\x05R\x07exposed\x12\x16\n\x06hidden\x18\x04 \x03(\x05R\x06hidden"4\n\x06Branch\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n\x06winner\x18\x02 \x01(\x05R\x06winner"V\n\x14BatchEvaluateRequest\x12>\n\x08requests\x18\x01 \x03(\x0b2".strata.serving.v1.EvaluateRequestR\x08requests"\xf0\x02\n\x15BatchEvaluateResponse\x12L\n\tresponses\x18\x01 \x03(\x0b2..strata.serving.v1.BatchEvaluateResponse.EntryR\tresponses\x1a\x88\x02\n\x05Entry\x12U\n\x07results\x18\x01 \x03(\x0b2;.strata.serving.v1.BatchEvaluateResponse.Entry.ResultsEntryR\x07results\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x12.\n\x05error\x18\x03 \x01(\x0b2\x18.strata.serving.v1.ErrorR\x05error\x1a\\\n\x0cResultsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x126\n\x05value\x18\x02 \x01(\x0b2 .strata.serving.v1.ServiceResultR\x05value:\x028\x01"\xcd\x01\n\x0eExplainRequest\x12\x1a\n\x08services\x18\x01 \x03(\tR\x08services\x121\n\x07context\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x12\x16\n\x06layers\x18\x03 \x03(\tR\x06layers\x12\x1c\n\x08revision\x18\x04 \x01(\x03H\x00R\x08revision\x120\n\x04time\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampH\x00R\x04timeB\x04\n\x02at"\xdb\x01\n\x0fExplainResponse\x12I\n\x07results\x18\x01 \x03(\x0b2/.strata.serving.v1.ExplainResponse.ResultsEntryR\x07results\x12\x1a\n\x08revision\x18\x02 \x01(\x03R\x08revision\x1aa\n\x0cResultsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12;\n\x05value\x18\x02 \x01(\x0b2%.strata.serving.v1.ServiceExplanationR\x05value:\x028\x01"\xd4\x01\n\x12ServiceExplanation\x128\n\x06result\x18\x01 \x01(\x0b2 .strata.serving.v1.ServiceResultR\x06result\x12;\n\x06layers\x18\x02 \x03(\x0b2#.strata.serving.v1.LayerExplanationR\x06layers\x12G\n\nparameters\x18\x03 \x03(\x0b2\'.strata.serving.v1.ParameterExplanationR\nparameters"\xf8\x02\n\x10LayerExplanation\x12\x1a\n\x08layer_id\x18\x01 \x01(\tR\x08layer_id\x12\x1a\n\x08priority\x18\x02 \x01(\x05R\x08priority\x129\n\x07outcome\x18\x03 \x01(\x0e2\x1f.strata.serving.v1.LayerOutcomeR\x07outcome\x12\x16\n\x06detail\x18\x04 \x01(\tR\x06detail\x12\x1a\n\x08hash_key\x18\x05 \x01(\tR\x08hash_key\x12\x10\n\x03key\x18\x06 \x01(\tR\x03key\x12\x17\n\x04slot\x18\x07 \x01(\x05H\x00R\x04slot\x88\x01\x01\x12-\n\x05range\x18\x08 \x01(\x0b2\x17.strata.config.v1.RangeR\x05range\x12\x10\n\x03eid\x18\t \x01(\x05R\x03eid\x12\x10\n\x03vid\x18\n \x01(\x05R\x03vid\x126\n\x04rule\x18\x0b \x01(\x0b2".strata.serving.v1.RuleExplanationR\x04ruleB\x07\n\x05_slot"\xd1\x02\n\x0fRuleExplanation\x12*\n\x02op\x18\x01 \x01(\x0e2\x1a.strata.config.v1.OperatorR\x02op\x12.\n\x05truth\x18\x02 \x01(\x0e2\x18.strata.serving.v1.TruthR\x05truth\x12>\n\x08children\x18\x03 \x03(\x0b2".strata.serving.v1.RuleExplanationR\x08children\x12\x14\n\x05field\x18\x04 \x01(\tR\x05field\x12/\n\x04type\x18\x05 \x01(\x0e2\x1b.strata.config.v1.FieldTypeR\x04type\x12/\n\x06values\x18\x06 \x03(\x0b2\x17.strata.config.v1.ValueR\x06values\x12*\n\x04seen\x18\x07 \x01(\x0b2\x16.google.protobuf.ValueR\x04seen"\x9c\x01\n\x14ParameterExplanation\x12\x12\n\x04path\x18\x01 \x01(\tR\x04path\x127\n\x06winner\x18\x02 \x01(\x0b2\x1f.strata.serving.v1.ContributionR\x06winner\x127\n\x06hidden\x18\x03 \x03(\x0b2\x1f.strata.serving.v1.ContributionR\x06hidden"|\n\x0cContribution\x12\x1a\n\x08layer_id\x18\x01 \x01(\tR\x08layer_id\x12\x10\n\x03eid\x18\x02 \x01(\x05R\x03eid\x12\x10\n\x03vid\x18\x03 \x01(\x05R\x03vid\x12,\n\x05value\x18\x04 \x01(\x0b2\x16.google.protobuf.ValueR\x05value*a\n\x0cExposureMode\x12\x1d\n\x19EXPOSURE_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14EXPOSURE_MODE_RECORD\x10\x01\x12\x18\n\x14EXPOSURE_MODE_RETURN\x10\x02*\x9b\x02\n\x0cLayerOutcome\x12\x1d\n\x19LAYER_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15LAYER_OUTCOME_MATCHED\x10\x01\x12\x1a\n\x16LAYER_OUTCOME_DISABLED\x10\x02\x12\x1f\n\x1bLAYER_OUTCOME_NOT_REQUESTED\x10\x03\x12\x18\n\x14LAYER_OUTCOME_NO_KEY\x10\x04\x12\x1b\n\x17LAYER_OUTCOME_FREE_SLOT\x10\x05\x12\x1f\n\x1bLAYER_OUTCOME_OTHER_SERVICE\x10\x06\x12\x1c\n\x18LAYER_OUTCOME_RULE_FALSE\x10\x07\x12\x1e\n\x1aLAYER_OUTCOME_RULE_UNKNOWN\x10\x08*R\n\x05Truth\x12\x15\n\x11TRUTH_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTRUTH_FALSE\x10\x01\x12\x11\n\rTRUTH_UNKNOWN\x10\x02\x12\x0e\n\nTRUTH_TRUE\x10\x032\xad\x02\n\x11EvaluationService\x12X\n\x08Evaluate\x12".strata.serving.v1.EvaluateRequest\x1a#.strata.serving.v1.EvaluateResponse"\x03\x90\x02\x01\x12g\n\rBatchEvaluate\x12\'.strata.serving.v1.BatchEvaluateRequest\x1a(.strata.serving.v1.BatchEvaluateResponse"\x03\x90\x02\x01\x12U\n\x07Explain\x12!.strata.serving.v1.ExplainRequest\x1a".strata.serving.v1.ExplainResponse"\x03\x90\x02\x01b\x06proto3',
     [
         struct_pb.desc(),
         timestamp_pb.desc(),
@@ -974,6 +1031,7 @@ _DESC = file_desc(
         "EvaluateResponse": EvaluateResponse,
         "ServiceResult": ServiceResult,
         "Leaf": Leaf,
+        "Branch": Branch,
         "BatchEvaluateRequest": BatchEvaluateRequest,
         "BatchEvaluateResponse": BatchEvaluateResponse,
         "BatchEvaluateResponse.Entry": BatchEvaluateResponse.Entry,

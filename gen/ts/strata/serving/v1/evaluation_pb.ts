@@ -21,7 +21,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file strata/serving/v1/evaluation.proto.
  */
 export const file_strata_serving_v1_evaluation: GenFile = /*@__PURE__*/
-  fileDesc("CiJzdHJhdGEvc2VydmluZy92MS9ldmFsdWF0aW9uLnByb3RvEhFzdHJhdGEuc2VydmluZy52MSKRAQoPRXZhbHVhdGVSZXF1ZXN0EhAKCHNlcnZpY2VzGAEgAygJEigKB2NvbnRleHQYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBmxheWVycxgDIAMoCRIyCglleHBvc3VyZXMYBCABKA4yHy5zdHJhdGEuc2VydmluZy52MS5FeHBvc3VyZU1vZGUiuQEKEEV2YWx1YXRlUmVzcG9uc2USQQoHcmVzdWx0cxgBIAMoCzIwLnN0cmF0YS5zZXJ2aW5nLnYxLkV2YWx1YXRlUmVzcG9uc2UuUmVzdWx0c0VudHJ5EhAKCHJldmlzaW9uGAIgASgDGlAKDFJlc3VsdHNFbnRyeRILCgNrZXkYASABKAkSLwoFdmFsdWUYAiABKAsyIC5zdHJhdGEuc2VydmluZy52MS5TZXJ2aWNlUmVzdWx0OgI4ASLLAQoNU2VydmljZVJlc3VsdBIrCgpwYXJhbWV0ZXJzGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIMCgR2aWRzGAIgAygFEiYKDm1hdGNoZWRfbGF5ZXJzGAMgAygJUg5tYXRjaGVkX2xheWVycxIuCglleHBvc3VyZXMYBCADKAsyGy5zdHJhdGEuc2VydmluZy52MS5FeHBvc3VyZRInCgZsZWF2ZXMYBSADKAsyFy5zdHJhdGEuc2VydmluZy52MS5MZWFmIkUKBExlYWYSDAoEcGF0aBgBIAEoCRIOCgZ3aW5uZXIYAiABKAUSDwoHZXhwb3NlZBgDIAMoBRIOCgZoaWRkZW4YBCADKAUiTAoUQmF0Y2hFdmFsdWF0ZVJlcXVlc3QSNAoIcmVxdWVzdHMYASADKAsyIi5zdHJhdGEuc2VydmluZy52MS5FdmFsdWF0ZVJlcXVlc3QivwIKFUJhdGNoRXZhbHVhdGVSZXNwb25zZRJBCglyZXNwb25zZXMYASADKAsyLi5zdHJhdGEuc2VydmluZy52MS5CYXRjaEV2YWx1YXRlUmVzcG9uc2UuRW50cnka4gEKBUVudHJ5EkwKB3Jlc3VsdHMYASADKAsyOy5zdHJhdGEuc2VydmluZy52MS5CYXRjaEV2YWx1YXRlUmVzcG9uc2UuRW50cnkuUmVzdWx0c0VudHJ5EhAKCHJldmlzaW9uGAIgASgDEicKBWVycm9yGAMgASgLMhguc3RyYXRhLnNlcnZpbmcudjEuRXJyb3IaUAoMUmVzdWx0c0VudHJ5EgsKA2tleRgBIAEoCRIvCgV2YWx1ZRgCIAEoCzIgLnN0cmF0YS5zZXJ2aW5nLnYxLlNlcnZpY2VSZXN1bHQ6AjgBIqIBCg5FeHBsYWluUmVxdWVzdBIQCghzZXJ2aWNlcxgBIAMoCRIoCgdjb250ZXh0GAIgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIOCgZsYXllcnMYAyADKAkSEgoIcmV2aXNpb24YBCABKANIABIqCgR0aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAQgQKAmF0IrwBCg9FeHBsYWluUmVzcG9uc2USQAoHcmVzdWx0cxgBIAMoCzIvLnN0cmF0YS5zZXJ2aW5nLnYxLkV4cGxhaW5SZXNwb25zZS5SZXN1bHRzRW50cnkSEAoIcmV2aXNpb24YAiABKAMaVQoMUmVzdWx0c0VudHJ5EgsKA2tleRgBIAEoCRI0CgV2YWx1ZRgCIAEoCzIlLnN0cmF0YS5zZXJ2aW5nLnYxLlNlcnZpY2VFeHBsYW5hdGlvbjoCOAEiuAEKElNlcnZpY2VFeHBsYW5hdGlvbhIwCgZyZXN1bHQYASABKAsyIC5zdHJhdGEuc2VydmluZy52MS5TZXJ2aWNlUmVzdWx0EjMKBmxheWVycxgCIAMoCzIjLnN0cmF0YS5zZXJ2aW5nLnYxLkxheWVyRXhwbGFuYXRpb24SOwoKcGFyYW1ldGVycxgDIAMoCzInLnN0cmF0YS5zZXJ2aW5nLnYxLlBhcmFtZXRlckV4cGxhbmF0aW9uIrsCChBMYXllckV4cGxhbmF0aW9uEhoKCGxheWVyX2lkGAEgASgJUghsYXllcl9pZBIQCghwcmlvcml0eRgCIAEoBRIwCgdvdXRjb21lGAMgASgOMh8uc3RyYXRhLnNlcnZpbmcudjEuTGF5ZXJPdXRjb21lEg4KBmRldGFpbBgEIAEoCRIaCghoYXNoX2tleRgFIAEoCVIIaGFzaF9rZXkSCwoDa2V5GAYgASgJEhEKBHNsb3QYByABKAVIAIgBARImCgVyYW5nZRgIIAEoCzIXLnN0cmF0YS5jb25maWcudjEuUmFuZ2USCwoDZWlkGAkgASgFEgsKA3ZpZBgKIAEoBRIwCgRydWxlGAsgASgLMiIuc3RyYXRhLnNlcnZpbmcudjEuUnVsZUV4cGxhbmF0aW9uQgcKBV9zbG90IqECCg9SdWxlRXhwbGFuYXRpb24SJgoCb3AYASABKA4yGi5zdHJhdGEuY29uZmlnLnYxLk9wZXJhdG9yEicKBXRydXRoGAIgASgOMhguc3RyYXRhLnNlcnZpbmcudjEuVHJ1dGgSNAoIY2hpbGRyZW4YAyADKAsyIi5zdHJhdGEuc2VydmluZy52MS5SdWxlRXhwbGFuYXRpb24SDQoFZmllbGQYBCABKAkSKQoEdHlwZRgFIAEoDjIbLnN0cmF0YS5jb25maWcudjEuRmllbGRUeXBlEicKBnZhbHVlcxgGIAMoCzIXLnN0cmF0YS5jb25maWcudjEuVmFsdWUSJAoEc2VlbhgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSKGAQoUUGFyYW1ldGVyRXhwbGFuYXRpb24SDAoEcGF0aBgBIAEoCRIvCgZ3aW5uZXIYAiABKAsyHy5zdHJhdGEuc2VydmluZy52MS5Db250cmlidXRpb24SLwoGaGlkZGVuGAMgAygLMh8uc3RyYXRhLnNlcnZpbmcudjEuQ29udHJpYnV0aW9uImsKDENvbnRyaWJ1dGlvbhIaCghsYXllcl9pZBgBIAEoCVIIbGF5ZXJfaWQSCwoDZWlkGAIgASgFEgsKA3ZpZBgDIAEoBRIlCgV2YWx1ZRgEIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZSphCgxFeHBvc3VyZU1vZGUSHQoZRVhQT1NVUkVfTU9ERV9VTlNQRUNJRklFRBAAEhgKFEVYUE9TVVJFX01PREVfUkVDT1JEEAESGAoURVhQT1NVUkVfTU9ERV9SRVRVUk4QAiqbAgoMTGF5ZXJPdXRjb21lEh0KGUxBWUVSX09VVENPTUVfVU5TUEVDSUZJRUQQABIZChVMQVlFUl9PVVRDT01FX01BVENIRUQQARIaChZMQVlFUl9PVVRDT01FX0RJU0FCTEVEEAISHwobTEFZRVJfT1VUQ09NRV9OT1RfUkVRVUVTVEVEEAMSGAoUTEFZRVJfT1VUQ09NRV9OT19LRVkQBBIbChdMQVlFUl9PVVRDT01FX0ZSRUVfU0xPVBAFEh8KG0xBWUVSX09VVENPTUVfT1RIRVJfU0VSVklDRRAGEhwKGExBWUVSX09VVENPTUVfUlVMRV9GQUxTRRAHEh4KGkxBWUVSX09VVENPTUVfUlVMRV9VTktOT1dOEAgqUgoFVHJ1dGgSFQoRVFJVVEhfVU5TUEVDSUZJRUQQABIPCgtUUlVUSF9GQUxTRRABEhEKDVRSVVRIX1VOS05PV04QAhIOCgpUUlVUSF9UUlVFEAMyrQIKEUV2YWx1YXRpb25TZXJ2aWNlElgKCEV2YWx1YXRlEiIuc3RyYXRhLnNlcnZpbmcudjEuRXZhbHVhdGVSZXF1ZXN0GiMuc3RyYXRhLnNlcnZpbmcudjEuRXZhbHVhdGVSZXNwb25zZSIDkAIBEmcKDUJhdGNoRXZhbHVhdGUSJy5zdHJhdGEuc2VydmluZy52MS5CYXRjaEV2YWx1YXRlUmVxdWVzdBooLnN0cmF0YS5zZXJ2aW5nLnYxLkJhdGNoRXZhbHVhdGVSZXNwb25zZSIDkAIBElUKB0V4cGxhaW4SIS5zdHJhdGEuc2VydmluZy52MS5FeHBsYWluUmVxdWVzdBoiLnN0cmF0YS5zZXJ2aW5nLnYxLkV4cGxhaW5SZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_strata_config_v1_config, file_strata_serving_v1_error, file_strata_serving_v1_event]);
+  fileDesc("CiJzdHJhdGEvc2VydmluZy92MS9ldmFsdWF0aW9uLnByb3RvEhFzdHJhdGEuc2VydmluZy52MSKRAQoPRXZhbHVhdGVSZXF1ZXN0EhAKCHNlcnZpY2VzGAEgAygJEigKB2NvbnRleHQYAiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0Eg4KBmxheWVycxgDIAMoCRIyCglleHBvc3VyZXMYBCABKA4yHy5zdHJhdGEuc2VydmluZy52MS5FeHBvc3VyZU1vZGUiuQEKEEV2YWx1YXRlUmVzcG9uc2USQQoHcmVzdWx0cxgBIAMoCzIwLnN0cmF0YS5zZXJ2aW5nLnYxLkV2YWx1YXRlUmVzcG9uc2UuUmVzdWx0c0VudHJ5EhAKCHJldmlzaW9uGAIgASgDGlAKDFJlc3VsdHNFbnRyeRILCgNrZXkYASABKAkSLwoFdmFsdWUYAiABKAsyIC5zdHJhdGEuc2VydmluZy52MS5TZXJ2aWNlUmVzdWx0OgI4ASKHAgoNU2VydmljZVJlc3VsdBIrCgpwYXJhbWV0ZXJzGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIMCgR2aWRzGAIgAygFEiYKDm1hdGNoZWRfbGF5ZXJzGAMgAygJUg5tYXRjaGVkX2xheWVycxIuCglleHBvc3VyZXMYBCADKAsyGy5zdHJhdGEuc2VydmluZy52MS5FeHBvc3VyZRInCgZsZWF2ZXMYBSADKAsyFy5zdHJhdGEuc2VydmluZy52MS5MZWFmEisKCGJyYW5jaGVzGAYgAygLMhkuc3RyYXRhLnNlcnZpbmcudjEuQnJhbmNoEg0KBXJ1bGVkGAcgAygFIkUKBExlYWYSDAoEcGF0aBgBIAEoCRIOCgZ3aW5uZXIYAiABKAUSDwoHZXhwb3NlZBgDIAMoBRIOCgZoaWRkZW4YBCADKAUiJgoGQnJhbmNoEgwKBHBhdGgYASABKAkSDgoGd2lubmVyGAIgASgFIkwKFEJhdGNoRXZhbHVhdGVSZXF1ZXN0EjQKCHJlcXVlc3RzGAEgAygLMiIuc3RyYXRhLnNlcnZpbmcudjEuRXZhbHVhdGVSZXF1ZXN0Ir8CChVCYXRjaEV2YWx1YXRlUmVzcG9uc2USQQoJcmVzcG9uc2VzGAEgAygLMi4uc3RyYXRhLnNlcnZpbmcudjEuQmF0Y2hFdmFsdWF0ZVJlc3BvbnNlLkVudHJ5GuIBCgVFbnRyeRJMCgdyZXN1bHRzGAEgAygLMjsuc3RyYXRhLnNlcnZpbmcudjEuQmF0Y2hFdmFsdWF0ZVJlc3BvbnNlLkVudHJ5LlJlc3VsdHNFbnRyeRIQCghyZXZpc2lvbhgCIAEoAxInCgVlcnJvchgDIAEoCzIYLnN0cmF0YS5zZXJ2aW5nLnYxLkVycm9yGlAKDFJlc3VsdHNFbnRyeRILCgNrZXkYASABKAkSLwoFdmFsdWUYAiABKAsyIC5zdHJhdGEuc2VydmluZy52MS5TZXJ2aWNlUmVzdWx0OgI4ASKiAQoORXhwbGFpblJlcXVlc3QSEAoIc2VydmljZXMYASADKAkSKAoHY29udGV4dBgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSDgoGbGF5ZXJzGAMgAygJEhIKCHJldmlzaW9uGAQgASgDSAASKgoEdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIECgJhdCK8AQoPRXhwbGFpblJlc3BvbnNlEkAKB3Jlc3VsdHMYASADKAsyLy5zdHJhdGEuc2VydmluZy52MS5FeHBsYWluUmVzcG9uc2UuUmVzdWx0c0VudHJ5EhAKCHJldmlzaW9uGAIgASgDGlUKDFJlc3VsdHNFbnRyeRILCgNrZXkYASABKAkSNAoFdmFsdWUYAiABKAsyJS5zdHJhdGEuc2VydmluZy52MS5TZXJ2aWNlRXhwbGFuYXRpb246AjgBIrgBChJTZXJ2aWNlRXhwbGFuYXRpb24SMAoGcmVzdWx0GAEgASgLMiAuc3RyYXRhLnNlcnZpbmcudjEuU2VydmljZVJlc3VsdBIzCgZsYXllcnMYAiADKAsyIy5zdHJhdGEuc2VydmluZy52MS5MYXllckV4cGxhbmF0aW9uEjsKCnBhcmFtZXRlcnMYAyADKAsyJy5zdHJhdGEuc2VydmluZy52MS5QYXJhbWV0ZXJFeHBsYW5hdGlvbiK7AgoQTGF5ZXJFeHBsYW5hdGlvbhIaCghsYXllcl9pZBgBIAEoCVIIbGF5ZXJfaWQSEAoIcHJpb3JpdHkYAiABKAUSMAoHb3V0Y29tZRgDIAEoDjIfLnN0cmF0YS5zZXJ2aW5nLnYxLkxheWVyT3V0Y29tZRIOCgZkZXRhaWwYBCABKAkSGgoIaGFzaF9rZXkYBSABKAlSCGhhc2hfa2V5EgsKA2tleRgGIAEoCRIRCgRzbG90GAcgASgFSACIAQESJgoFcmFuZ2UYCCABKAsyFy5zdHJhdGEuY29uZmlnLnYxLlJhbmdlEgsKA2VpZBgJIAEoBRILCgN2aWQYCiABKAUSMAoEcnVsZRgLIAEoCzIiLnN0cmF0YS5zZXJ2aW5nLnYxLlJ1bGVFeHBsYW5hdGlvbkIHCgVfc2xvdCKhAgoPUnVsZUV4cGxhbmF0aW9uEiYKAm9wGAEgASgOMhouc3RyYXRhLmNvbmZpZy52MS5PcGVyYXRvchInCgV0cnV0aBgCIAEoDjIYLnN0cmF0YS5zZXJ2aW5nLnYxLlRydXRoEjQKCGNoaWxkcmVuGAMgAygLMiIuc3RyYXRhLnNlcnZpbmcudjEuUnVsZUV4cGxhbmF0aW9uEg0KBWZpZWxkGAQgASgJEikKBHR5cGUYBSABKA4yGy5zdHJhdGEuY29uZmlnLnYxLkZpZWxkVHlwZRInCgZ2YWx1ZXMYBiADKAsyFy5zdHJhdGEuY29uZmlnLnYxLlZhbHVlEiQKBHNlZW4YByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUihgEKFFBhcmFtZXRlckV4cGxhbmF0aW9uEgwKBHBhdGgYASABKAkSLwoGd2lubmVyGAIgASgLMh8uc3RyYXRhLnNlcnZpbmcudjEuQ29udHJpYnV0aW9uEi8KBmhpZGRlbhgDIAMoCzIfLnN0cmF0YS5zZXJ2aW5nLnYxLkNvbnRyaWJ1dGlvbiJrCgxDb250cmlidXRpb24SGgoIbGF5ZXJfaWQYASABKAlSCGxheWVyX2lkEgsKA2VpZBgCIAEoBRILCgN2aWQYAyABKAUSJQoFdmFsdWUYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUqYQoMRXhwb3N1cmVNb2RlEh0KGUVYUE9TVVJFX01PREVfVU5TUEVDSUZJRUQQABIYChRFWFBPU1VSRV9NT0RFX1JFQ09SRBABEhgKFEVYUE9TVVJFX01PREVfUkVUVVJOEAIqmwIKDExheWVyT3V0Y29tZRIdChlMQVlFUl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGQoVTEFZRVJfT1VUQ09NRV9NQVRDSEVEEAESGgoWTEFZRVJfT1VUQ09NRV9ESVNBQkxFRBACEh8KG0xBWUVSX09VVENPTUVfTk9UX1JFUVVFU1RFRBADEhgKFExBWUVSX09VVENPTUVfTk9fS0VZEAQSGwoXTEFZRVJfT1VUQ09NRV9GUkVFX1NMT1QQBRIfChtMQVlFUl9PVVRDT01FX09USEVSX1NFUlZJQ0UQBhIcChhMQVlFUl9PVVRDT01FX1JVTEVfRkFMU0UQBxIeChpMQVlFUl9PVVRDT01FX1JVTEVfVU5LTk9XThAIKlIKBVRydXRoEhUKEVRSVVRIX1VOU1BFQ0lGSUVEEAASDwoLVFJVVEhfRkFMU0UQARIRCg1UUlVUSF9VTktOT1dOEAISDgoKVFJVVEhfVFJVRRADMq0CChFFdmFsdWF0aW9uU2VydmljZRJYCghFdmFsdWF0ZRIiLnN0cmF0YS5zZXJ2aW5nLnYxLkV2YWx1YXRlUmVxdWVzdBojLnN0cmF0YS5zZXJ2aW5nLnYxLkV2YWx1YXRlUmVzcG9uc2UiA5ACARJnCg1CYXRjaEV2YWx1YXRlEicuc3RyYXRhLnNlcnZpbmcudjEuQmF0Y2hFdmFsdWF0ZVJlcXVlc3QaKC5zdHJhdGEuc2VydmluZy52MS5CYXRjaEV2YWx1YXRlUmVzcG9uc2UiA5ACARJVCgdFeHBsYWluEiEuc3RyYXRhLnNlcnZpbmcudjEuRXhwbGFpblJlcXVlc3QaIi5zdHJhdGEuc2VydmluZy52MS5FeHBsYWluUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_strata_config_v1_config, file_strata_serving_v1_error, file_strata_serving_v1_event]);
 
 /**
  * EvaluateRequest asks for the parameters of one user, or whatever else the
@@ -141,6 +141,21 @@ export type ServiceResult = Message<"strata.serving.v1.ServiceResult"> & {
    * @generated from field: repeated strata.serving.v1.Leaf leaves = 5;
    */
   leaves: Leaf[];
+
+  /**
+   * With EXPOSURE_MODE_RETURN: each object in the parameters.
+   *
+   * @generated from field: repeated strata.serving.v1.Branch branches = 6;
+   */
+  branches: Branch[];
+
+  /**
+   * With EXPOSURE_MODE_RETURN: the matches whose experiments have a rule, as indices
+   * into vids.
+   *
+   * @generated from field: repeated int32 ruled = 7;
+   */
+  ruled: number[];
 };
 
 /**
@@ -196,6 +211,34 @@ export const LeafSchema: GenMessage<Leaf> = /*@__PURE__*/
   messageDesc(file_strata_serving_v1_evaluation, 3);
 
 /**
+ * Branch is a path at which the parameters have an object.
+ *
+ * @generated from message strata.serving.v1.Branch
+ */
+export type Branch = Message<"strata.serving.v1.Branch"> & {
+  /**
+   * The path, as docs/semantics.md writes it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * The match of highest priority in it, as an index into vids.
+   *
+   * @generated from field: int32 winner = 2;
+   */
+  winner: number;
+};
+
+/**
+ * Describes the message strata.serving.v1.Branch.
+ * Use `create(BranchSchema)` to create a new message.
+ */
+export const BranchSchema: GenMessage<Branch> = /*@__PURE__*/
+  messageDesc(file_strata_serving_v1_evaluation, 4);
+
+/**
  * BatchEvaluateRequest holds requests that are answered at one revision.
  *
  * @generated from message strata.serving.v1.BatchEvaluateRequest
@@ -214,7 +257,7 @@ export type BatchEvaluateRequest = Message<"strata.serving.v1.BatchEvaluateReque
  * Use `create(BatchEvaluateRequestSchema)` to create a new message.
  */
 export const BatchEvaluateRequestSchema: GenMessage<BatchEvaluateRequest> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 4);
+  messageDesc(file_strata_serving_v1_evaluation, 5);
 
 /**
  * BatchEvaluateResponse holds the answers of a batch.
@@ -235,7 +278,7 @@ export type BatchEvaluateResponse = Message<"strata.serving.v1.BatchEvaluateResp
  * Use `create(BatchEvaluateResponseSchema)` to create a new message.
  */
 export const BatchEvaluateResponseSchema: GenMessage<BatchEvaluateResponse> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 5);
+  messageDesc(file_strata_serving_v1_evaluation, 6);
 
 /**
  * Entry is the answer to one request: results, or an error.
@@ -270,7 +313,7 @@ export type BatchEvaluateResponse_Entry = Message<"strata.serving.v1.BatchEvalua
  * Use `create(BatchEvaluateResponse_EntrySchema)` to create a new message.
  */
 export const BatchEvaluateResponse_EntrySchema: GenMessage<BatchEvaluateResponse_Entry> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 5, 0);
+  messageDesc(file_strata_serving_v1_evaluation, 6, 0);
 
 /**
  * ExplainRequest asks why a user gets what they get.
@@ -328,7 +371,7 @@ export type ExplainRequest = Message<"strata.serving.v1.ExplainRequest"> & {
  * Use `create(ExplainRequestSchema)` to create a new message.
  */
 export const ExplainRequestSchema: GenMessage<ExplainRequest> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 6);
+  messageDesc(file_strata_serving_v1_evaluation, 7);
 
 /**
  * ExplainResponse explains each requested service.
@@ -356,7 +399,7 @@ export type ExplainResponse = Message<"strata.serving.v1.ExplainResponse"> & {
  * Use `create(ExplainResponseSchema)` to create a new message.
  */
 export const ExplainResponseSchema: GenMessage<ExplainResponse> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 7);
+  messageDesc(file_strata_serving_v1_evaluation, 8);
 
 /**
  * ServiceExplanation says how one service's parameters came about.
@@ -391,7 +434,7 @@ export type ServiceExplanation = Message<"strata.serving.v1.ServiceExplanation">
  * Use `create(ServiceExplanationSchema)` to create a new message.
  */
 export const ServiceExplanationSchema: GenMessage<ServiceExplanation> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 8);
+  messageDesc(file_strata_serving_v1_evaluation, 9);
 
 /**
  * LayerExplanation says what one layer did for one service. Fields after the
@@ -483,7 +526,7 @@ export type LayerExplanation = Message<"strata.serving.v1.LayerExplanation"> & {
  * Use `create(LayerExplanationSchema)` to create a new message.
  */
 export const LayerExplanationSchema: GenMessage<LayerExplanation> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 9);
+  messageDesc(file_strata_serving_v1_evaluation, 10);
 
 /**
  * RuleExplanation is a node of a rule with what it came to. No node is left
@@ -547,7 +590,7 @@ export type RuleExplanation = Message<"strata.serving.v1.RuleExplanation"> & {
  * Use `create(RuleExplanationSchema)` to create a new message.
  */
 export const RuleExplanationSchema: GenMessage<RuleExplanation> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 10);
+  messageDesc(file_strata_serving_v1_evaluation, 11);
 
 /**
  * ParameterExplanation says where the value at one path came from.
@@ -583,7 +626,7 @@ export type ParameterExplanation = Message<"strata.serving.v1.ParameterExplanati
  * Use `create(ParameterExplanationSchema)` to create a new message.
  */
 export const ParameterExplanationSchema: GenMessage<ParameterExplanation> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 11);
+  messageDesc(file_strata_serving_v1_evaluation, 12);
 
 /**
  * Contribution is what one layer would set at a path.
@@ -625,7 +668,7 @@ export type Contribution = Message<"strata.serving.v1.Contribution"> & {
  * Use `create(ContributionSchema)` to create a new message.
  */
 export const ContributionSchema: GenMessage<Contribution> = /*@__PURE__*/
-  messageDesc(file_strata_serving_v1_evaluation, 12);
+  messageDesc(file_strata_serving_v1_evaluation, 13);
 
 /**
  * ExposureMode says what becomes of exposures.

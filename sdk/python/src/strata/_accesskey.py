@@ -42,6 +42,10 @@ _CHECKSUM_BYTES = 4
 _SECRET_KEY_LENGTH = len(_SECRET_PREFIX) + (_SEED_BYTES + _CHECKSUM_BYTES) * 4 // 3
 _CHECKSUM_DOMAIN = b"strata secret key"
 _NONCE_BYTES = 16
+_WRONG_LETTER = (
+    f"the secret key ({SECRET_KEY_VARIABLE}) has a character that is in none: "
+    "want A-Z, a-z, 0-9, - and _"
+)
 
 _MAX_HEADER_BYTES = 1024
 _MAX_TIME = 253402300799  # the last second of the year 9999
@@ -163,7 +167,8 @@ def parse_key(access_key: str, secret_key: str) -> Key:
     if access_key.startswith(_SECRET_PREFIX) or secret_key.startswith(_ACCESS_PREFIX):
         raise ValueError(
             "the access key and the secret key are exchanged: "
-            f"{ACCESS_KEY_VARIABLE} begins with {_ACCESS_PREFIX!r}, {SECRET_KEY_VARIABLE} with {_SECRET_PREFIX!r}"
+            f"{ACCESS_KEY_VARIABLE} begins with {_ACCESS_PREFIX!r}, "
+            f"{SECRET_KEY_VARIABLE} with {_SECRET_PREFIX!r}"
         )
     if not secret_key:
         raise ValueError(f"the secret key ({SECRET_KEY_VARIABLE}) is empty")
@@ -181,14 +186,10 @@ def parse_key(access_key: str, secret_key: str) -> Key:
         data = base64.b64decode(secret_key[len(_SECRET_PREFIX) :], altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         # Not chained: the cause would show the text.
-        raise ValueError(
-            f"the secret key ({SECRET_KEY_VARIABLE}) has a character that is in none: want A-Z, a-z, 0-9, - and _"
-        ) from None
+        raise ValueError(_WRONG_LETTER) from None
     # The decoder also takes the letters of plain base64.
     if _base64url(data) != secret_key[len(_SECRET_PREFIX) :]:
-        raise ValueError(
-            f"the secret key ({SECRET_KEY_VARIABLE}) has a character that is in none: want A-Z, a-z, 0-9, - and _"
-        )
+        raise ValueError(_WRONG_LETTER)
     seed, checksum = data[:_SEED_BYTES], data[_SEED_BYTES:]
     if hashlib.sha256(_CHECKSUM_DOMAIN + seed).digest()[:_CHECKSUM_BYTES] != checksum:
         raise ValueError(
@@ -197,7 +198,7 @@ def parse_key(access_key: str, secret_key: str) -> Key:
     key = Key(seed)
     if access_key and access_key != key.access_key:
         raise ValueError(
-            f"the secret key ({SECRET_KEY_VARIABLE}) is the one of the access key {key.access_key}, "
+            f"the secret key ({SECRET_KEY_VARIABLE}) is that of the access key {key.access_key}, "
             f"and the access key ({ACCESS_KEY_VARIABLE}) is {access_key}"
         )
     return key
@@ -219,7 +220,8 @@ class Signer:
     def __init__(self, key: Key, audience: str, now: Callable[[], float] = time.time) -> None:
         if not _plain(audience):
             raise ValueError(
-                f"the audience is {audience!r}: want 1 to {_MAX_HEADER_BYTES} printable characters of ASCII"
+                f"the audience is {audience!r}: "
+                f"want 1 to {_MAX_HEADER_BYTES} printable characters of ASCII"
             )
         self._key = key
         self._audience = audience
@@ -303,7 +305,8 @@ def _base(profile: Profile, message: Message, params: str) -> str:
     for name, value in covered:
         if not _plain(value):
             raise ValueError(
-                f"{name} can not be signed: want 1 to {_MAX_HEADER_BYTES} printable characters of ASCII"
+                f"{name} can not be signed: "
+                f"want 1 to {_MAX_HEADER_BYTES} printable characters of ASCII"
             )
         lines.append(f'"{name}": {value}\n')
     return "".join(lines) + f'"@signature-params": {params}'

@@ -37,10 +37,11 @@ class Changes:
             self.listeners = (*self.listeners, tell)
             if self._thread is None:
                 told = self._moment()
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, args=(told,), name="strata-changes", daemon=True
                 )
-                self._thread.start()
+                thread.start()
+                self._thread = thread  # from here on it can be waited for
 
         def stop() -> None:
             with self._lock:

@@ -229,8 +229,8 @@ class Client:
         else:
             # A process that is about to end starts no threads, and evaluates.
             with contextlib.suppress(RuntimeError):
-                core.start()
                 self._changes = Changes(core, listeners)
+                core.start()
             _process.register(self)
         self._core = core
         self._forked = False

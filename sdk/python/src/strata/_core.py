@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from strata._delivery import FIRST_PAUSE, Delivery
 from strata._exposures import Exposures, Met
@@ -22,7 +22,7 @@ from strata._running import Running
 from strata._settings import Settings, software
 from strata._status import State
 from strata._transport import HTTPTransport, Server
-from strata._view import View, compile_view
+from strata._view import View
 
 CLOSE_TIMEOUT = 5.0
 """How long all that is left may take to be sent at the end, in seconds."""
@@ -34,7 +34,7 @@ _STOP_TIMEOUT = 1.0
 class Times:
     """What differs from this in tests alone."""
 
-    timers: Timers = Timers()
+    timers: Timers = field(default_factory=Timers)
     clock: Clock = time.monotonic
     first_pause: float = FIRST_PAUSE
     close_timeout: float = CLOSE_TIMEOUT
@@ -45,7 +45,6 @@ class Legacy:
     """What a process that was forked has from its parent."""
 
     known: Known
-    running: Running | None
     met: Met
 
 
@@ -58,8 +57,6 @@ class Core:
         self._times = times
         self.log = log = settings.log
         self._server = server = Server(settings.url, settings.signer(), software())
-        self.running: Running | None = None if legacy is None else legacy.running
-        """What is evaluated. It is replaced as a whole."""
         self.outbox = Outbox(log)
         self.exposures = Exposures(Met() if legacy is None else legacy.met.copy(), self.outbox)
         self._owner = Owner(upstream_of(settings.url), settings.environment, settings.services)
@@ -69,7 +66,7 @@ class Core:
             if legacy is None
             else replace(legacy.known, link=None)
         )
-        self.held = Held(known, self._activate, self._keep, log, times.clock)
+        self.held = Held(known, self._keep, log, times.clock)
         self._transports = [HTTPTransport(server) for _ in range(3)]
         streaming, self._reporting, delivering = self._transports
         followed = Followed(
@@ -82,7 +79,6 @@ class Core:
         self._delivery = Delivery(self.outbox, delivering, server.client, times.first_pause)
         self._threads: list[threading.Thread] = []
         self._sender: threading.Thread | None = None
-        self._starting = threading.Lock()
         self.closed = False
         """Whether it was told to end."""
 
@@ -107,14 +103,9 @@ class Core:
         self._threads.append(thread)
         return thread
 
-    def _activate(self, view: View) -> None:
-        before = self.running
-        rules = compile_view(None if before is None else (before.view, before.rules), view)
-        self.running = Running(view, rules)
-
     def _keep(self, known: Known) -> None:
         if self._store is not None and known.active is not None:
-            self._store.put(Content(self._owner, known.active, known.active_token))
+            self._store.put(Content(self._owner, known.active.view, known.active_token))
 
     def _report_all(self) -> None:
         self._reporter.run()
@@ -127,6 +118,11 @@ class Core:
             ReportStatusResponse,
             timeout=min(timeout, self._times.timers.answer),
         )
+
+    @property
+    def running(self) -> Running | None:
+        """What is evaluated."""
+        return self.held.known.active
 
     @property
     def state(self) -> State:
@@ -168,8 +164,9 @@ class Core:
 
     def legacy(self) -> Legacy:
         """Returns what a process that was forked goes on with."""
-        running = None if self.running is None else self.running.of_child()
-        return Legacy(self.held.known, running, self.exposures.met)
+        known = self.held.known
+        active = None if known.active is None else known.active.of_child()
+        return Legacy(replace(known, active=active), self.exposures.met)
 
     def abandon(self) -> None:
         """Closes what a process that was forked has in common with its parent, and does

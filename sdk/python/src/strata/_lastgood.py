@@ -149,9 +149,12 @@ class Store:
             if not told:
                 told = True
                 self._log.warning(
-                    "a last good configuration of another owner is passed over, and will be replaced in time: "
-                    "%s is of %s, asked is %s", path, content.owner, owner,
-                )  # fmt: skip
+                    "a last good configuration of another owner is passed over, "
+                    "and will be replaced in time: %s is of %s, asked is %s",
+                    path,
+                    content.owner,
+                    owner,
+                )
         return None
 
     def put(self, content: Content) -> None:
@@ -248,6 +251,9 @@ class Store:
             os.replace(current, previous)  # there are no links here
         else:
             os.replace(spare, previous)
+            # Where another process has done the same, both were one file, and stay.
+            with contextlib.suppress(FileNotFoundError):
+                spare.unlink()
 
     def _names(self, wanted: Callable[[str], bool]) -> list[str]:
         try:

@@ -82,7 +82,8 @@ class Outbox:
         if first:
             self._log.log(
                 level,
-                "exposures or events are dropped (it is counted from now on, and not logged again): %s",
+                "exposures or events are dropped "
+                "(it is counted from now on, and not logged again): %s",
                 why,
             )
 
@@ -104,7 +105,7 @@ class Outbox:
     def remove(self, count: int) -> None:
         """Takes out the first entries."""
         with self.changed:
-            for _ in range(count):
+            for _ in range(min(count, len(self._waiting))):  # the closing may have taken some
                 self._waiting.popleft()
 
     def close(self) -> None:

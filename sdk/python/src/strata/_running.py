@@ -8,7 +8,7 @@ from functools import cached_property
 
 from strata._engine import Ruleset, key_of
 from strata._engine.cache import Cache
-from strata._view import View
+from strata._view import View, compile_view
 
 _MAX_UNITS = 16
 MAX_KEY_BYTES = 4096
@@ -21,6 +21,12 @@ class Running:
 
     view: View
     rules: Ruleset
+
+    @staticmethod
+    def of(before: Running | None, view: View) -> Running:
+        """Compiles what differs from what runs. It raises ViewFaults."""
+        previous = None if before is None else (before.view, before.rules)
+        return Running(view, compile_view(previous, view))
 
     def of_child(self) -> Running:
         """Returns the same for a process that was forked: without the lock of the cache,

@@ -72,6 +72,9 @@ def resolve(
     It raises ValueError for what can not be right, and TypeError for what is of
     another type.
     """
+    for value in (url, access_key, secret_key, environment, instance, audience):
+        if not isinstance(value, str):
+            raise TypeError(f"a setting is of the type {type(value).__name__}: want str")
     url = (url or os.environ.get(URL_VARIABLE, "")).strip()
     access_key = access_key or os.environ.get(ACCESS_KEY_VARIABLE, "")
     secret_key = secret_key or os.environ.get(SECRET_KEY_VARIABLE, "")
@@ -80,6 +83,8 @@ def resolve(
     if isinstance(services, str):
         raise TypeError("the services are one string: want a list of them")
     named = tuple(sorted(set(services)))
+    if not all(isinstance(service, str) for service in named):
+        raise TypeError("a service is no string")
     if not url:
         raise ValueError(
             f"the URL ({URL_VARIABLE}) is empty: want one such as http://localhost:8080"
@@ -87,7 +92,7 @@ def resolve(
     check_url(url)
     if len(environment.encode()) > _MAX_ENVIRONMENT_BYTES:
         raise ValueError(
-            f"the environment ({ENVIRONMENT_VARIABLE}) is longer than {_MAX_ENVIRONMENT_BYTES} bytes"
+            f"the environment ({ENVIRONMENT_VARIABLE}) has more than {_MAX_ENVIRONMENT_BYTES} bytes"
         )
     if cache_dir and not environment:
         raise ValueError(

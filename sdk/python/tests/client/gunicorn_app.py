@@ -12,7 +12,9 @@ client = strata.Client()
 client.ready(timeout=20)
 
 
-def app(environ: dict[str, Any], start: Callable[[str, list[tuple[str, str]]], Any]) -> Iterable[bytes]:
+def app(
+    environ: dict[str, Any], start: Callable[[str, list[tuple[str, str]]], Any]
+) -> Iterable[bytes]:
     user = environ["QUERY_STRING"]
     color = client.evaluate("shop", {"user_id": user}).get_string("color", "none")
     start("200 OK", [("Content-Type", "text/plain"), ("Connection", "close")])

@@ -353,7 +353,8 @@ class BufferingProxy:
 
 def wrap(frame: Any) -> WatchResponse:
     names = {Hello: "hello", Update: "update", Heartbeat: "heartbeat", Goodbye: "goodbye"}
-    return WatchResponse(frame=Oneof(names[type(frame)], frame))
+    kind: Any = Oneof(names[type(frame)], frame)
+    return WatchResponse(frame=kind)
 
 
 def hello(heartbeat: float = 0.2, environment: str = "prod") -> Hello:
@@ -447,8 +448,8 @@ class History:
 
 FAST = Times(
     timers=Timers(
-        hello=5, answer=5, fetch=5, watch_again=0.3, first_wait=0.02, longest_wait=0.1, refused_wait=0.2,
-        healthy=60, anew=0.2,
+        hello=5, answer=5, fetch=5, watch_again=0.3, first_wait=0.02, longest_wait=0.1,
+        refused_wait=0.2, healthy=60, anew=0.2,
     ),
     first_pause=0.02,
 )  # fmt: skip
@@ -457,8 +458,8 @@ FAST = Times(
 def new_client(url: str, times: Times = FAST, **settings: Any) -> Client:
     """A client whose times are short."""
     named: dict[str, Any] = {
-        "url": url, "access_key": "", "secret_key": "", "environment": "prod", "services": (), "cache_dir": "",
-        "instance": "", "audience": "", "log": None,
+        "url": url, "access_key": "", "secret_key": "", "environment": "prod", "services": (),
+        "cache_dir": "", "instance": "", "audience": "", "log": None,
     }  # fmt: skip
     client = Client.__new__(Client)
     client._begin(resolve(**{**named, **settings}), times)

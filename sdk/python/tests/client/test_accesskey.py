@@ -30,7 +30,7 @@ def test_keys(vector: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS["refused_keys"], ids=lambda v: v["name"])
 def test_refused_keys(vector: dict[str, Any]) -> None:
-    with pytest.raises(ValueError) as refused:
+    with pytest.raises(ValueError, match="key") as refused:
         parse_key(vector["access_key"], vector["secret_key"])
     shown: BaseException | None = refused.value
     while shown is not None:
@@ -78,7 +78,7 @@ def test_signatures(vector: dict[str, Any]) -> None:
     ],
 )
 def test_what_can_not_be_signed(created: int, expires: int, message: Message) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"expires|signed"):
         Owner().key.sign(SESSION, created, expires, message)
 
 
@@ -88,11 +88,8 @@ def test_a_secret_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("test").warning("%s %r", key, {"key": key})
     shown = f"{key} {key!r} {[key]} {Signer(key, 'a')!r} {caplog.text}"
     assert key.access_key in shown
-    assert (
-        owner.secret not in shown
-        and owner.seed.hex() not in shown
-        and repr(owner.seed) not in shown
-    )
+    for secret in (owner.secret, owner.seed.hex(), repr(owner.seed)):
+        assert secret not in shown
     with pytest.raises(TypeError):
         pickle.dumps(key)
     with pytest.raises(TypeError):
@@ -142,5 +139,5 @@ def test_what_a_server_says_of_the_time_is_bounded(millis: str) -> None:
 
 
 def test_an_audience_that_can_not_be_signed() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="audience"):
         Signer(Owner().key, "a b\n")

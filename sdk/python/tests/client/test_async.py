@@ -7,8 +7,9 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
-import strata
 from support import PATIENCE, SERVICE, History, Server, entities, hello
+
+import strata
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from support import (
     color_of,
     until,
 )
+
+from strata._accesskey import Signer
 
 
 def test_a_configuration_comes_and_changes(plane: Plane, owner: Owner, connect: Connect) -> None:
@@ -69,14 +72,12 @@ def test_another_audience(plane: Plane, owner: Owner, connect: Connect) -> None:
 def test_a_clock_that_is_wrong(
     plane: Plane, owner: Owner, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import time
-
-    now = time.time
-    monkeypatch.setattr("strata._accesskey.time.time", lambda: now() - 7200)
-    monkeypatch.setattr(
-        "strata._accesskey.Signer.__init__.__defaults__", (lambda: now() - 7200,)
-    )
-    connect(plane.url, secret_key=owner.secret).ready(timeout=20)
+    monkeypatch.setattr(Signer.__init__, "__defaults__", (lambda: time.time() - 7200,))
+    client = connect(plane.url, secret_key=owner.secret)
+    client.ready(timeout=20)
+    signer = client._core._server.signer
+    assert signer is not None
+    assert 7100 < signer._offset < 7300
 
 
 def test_a_server_that_dies_and_comes_back(plane: Plane, owner: Owner, connect: Connect) -> None:
@@ -114,9 +115,7 @@ def test_a_start_with_everything_down(
     changed.until_state("READY")
 
 
-def test_services_that_are_followed_alone(
-    plane: Plane, owner: Owner, connect: Connect
-) -> None:
+def test_services_that_are_followed_alone(plane: Plane, owner: Owner, connect: Connect) -> None:
     client = connect(plane.url, secret_key=owner.secret, services=["other"])
     client.ready(timeout=20)
     evaluation = client.evaluate(SERVICE, {"user_id": "u"})

@@ -48,7 +48,10 @@ def test_close_was_never_called(server: Server) -> None:
 
 
 def test_a_client_that_nobody_refers_to(server: Server) -> None:
-    run(server, "import strata\nclient = strata.Client(url=URL)" + READ + "del client\nprint('done')")
+    run(
+        server,
+        "import strata\nclient = strata.Client(url=URL)" + READ + "del client\nprint('done')",
+    )
     assert sent(server) == ["ann"]
 
 

@@ -7,12 +7,25 @@ import threading
 
 import pytest
 from conftest import Connect
+from support import (
+    FAST,
+    PATIENCE,
+    SERVICE,
+    Changed,
+    History,
+    Server,
+    Watch,
+    color_of,
+    entities,
+    hello,
+    until_dropped,
+)
+
 from strata import Client, Event
 from strata._engine import Match, slot
 from strata._exposures import Met
 from strata._gen.strata.serving.v1.event_pb import Exposure, RecordRequest, RecordResponse, Refusal
 from strata._outbox import BATCH_ENTRIES, MAX_WAITING
-from support import FAST, PATIENCE, SERVICE, Changed, History, Server, Watch, color_of, entities, hello, until_dropped
 
 
 @pytest.fixture
@@ -47,13 +60,19 @@ def test_an_exposure_says_who_met_what(server: Server, history: History, connect
     [exposure] = batch.exposures
     assert exposure.insert_id
     assert exposure.time is not None
-    assert (exposure.service, exposure.layer_id, exposure.hash_key) == (SERVICE, "layer_1", "user_id")
+    assert (exposure.service, exposure.layer_id, exposure.hash_key) == (
+        SERVICE,
+        "layer_1",
+        "user_id",
+    )
     assert (exposure.key, exposure.slot) == ("ann", slot("salt", "ann"))
     assert (exposure.eid, exposure.vid, exposure.epoch, exposure.revision) == (1, 10, 1, 1)
     assert (exposure.path, exposure.hidden) == ("color", False)
 
 
-def test_each_is_recorded_once_in_its_window(server: Server, history: History, connect: Connect) -> None:
+def test_each_is_recorded_once_in_its_window(
+    server: Server, history: History, connect: Connect
+) -> None:
     client, watch = following(server, history, connect)
     changed = Changed(client)
     for user in ("ann", "bob", "ann"):
@@ -97,7 +116,9 @@ def test_what_fails_is_sent_again(server: Server, history: History, connect: Con
     assert client.status().dropped == 0
 
 
-def test_what_can_never_be_sent_is_dropped(server: Server, history: History, connect: Connect) -> None:
+def test_what_can_never_be_sent_is_dropped(
+    server: Server, history: History, connect: Connect
+) -> None:
     answers: list[RecordResponse | str] = [
         "invalid_argument",
         RecordResponse(refusals=[Refusal(insert_id="x", problem="no")]),
@@ -151,7 +172,9 @@ def test_close_waits_for_a_limited_time(server: Server, history: History, connec
     assert not [t for t in client._core._threads if t.is_alive()]
 
 
-def test_after_close_nothing_is_recorded(server: Server, history: History, connect: Connect) -> None:
+def test_after_close_nothing_is_recorded(
+    server: Server, history: History, connect: Connect
+) -> None:
     client = ready(server, history, connect)
     client.close()
     assert color_of(client, "late") == "red"
@@ -161,7 +184,12 @@ def test_after_close_nothing_is_recorded(server: Server, history: History, conne
 def test_events(server: Server, history: History, connect: Connect) -> None:
     client = ready(server, history, connect)
     client.record(
-        Event("checkout", {"user_id": 12, "country": "US"}, value=9.5, properties={"n": [1, {"a": None}]})
+        Event(
+            "checkout",
+            {"user_id": 12, "country": "US"},
+            value=9.5,
+            properties={"n": [1, {"a": None}]},
+        )
     )
     client.close()
     [event] = server.batches.get(timeout=PATIENCE).events

@@ -9,16 +9,6 @@ from typing import Any
 
 import pytest
 from conftest import Connect
-from strata._gen.strata.config.v1.config_pb import Experiment
-from strata._gen.strata.config.v1.entity_pb import Changes, Entity, EntityKind
-from strata._gen.strata.serving.v1.config_pb import (
-    FetchResponse,
-    Goodbye,
-    Heartbeat,
-    PlaneState,
-    ReportStatusRequest,
-    WatchResponse,
-)
 from support import (
     FAST,
     PATIENCE,
@@ -32,6 +22,17 @@ from support import (
     hello,
     until,
     wrap,
+)
+
+from strata._gen.strata.config.v1.config_pb import Experiment
+from strata._gen.strata.config.v1.entity_pb import Changes, Entity, EntityKind
+from strata._gen.strata.serving.v1.config_pb import (
+    FetchResponse,
+    Goodbye,
+    Heartbeat,
+    PlaneState,
+    ReportStatusRequest,
+    WatchResponse,
 )
 
 
@@ -82,7 +83,9 @@ def test_parts_are_taken_whole(server: Server, connect: Connect) -> None:
     watch = server.watch()
     holds = Changes.from_binary(gzip.decompress(whole.changes)).puts
     first, second = (
-        dataclasses_replace(whole, part=i, last=i == 1, changes=gzip.compress(Changes(puts=[put]).to_binary()))
+        dataclasses_replace(
+            whole, part=i, last=i == 1, changes=gzip.compress(Changes(puts=[put]).to_binary())
+        )
         for i, put in enumerate(holds)
     )
     watch.send(hello(), first)
@@ -121,9 +124,7 @@ def test_status_is_reported(server: Server, connect: Connect) -> None:
 
 def poison(history: History) -> Any:
     bad = Experiment(eid=9, service=SERVICE)
-    return history.publish(
-        [Entity(kind=EntityKind.EXPERIMENT, key="9", payload=bad.to_binary())]
-    )
+    return history.publish([Entity(kind=EntityKind.EXPERIMENT, key="9", payload=bad.to_binary())])
 
 
 def test_a_revision_that_can_not_be_run(server: Server, connect: Connect) -> None:
@@ -337,7 +338,8 @@ def test_a_stream_that_does_not_begin_is_fetched(server: Server, connect: Connec
     history = published()
     server.fetch = lambda request: FetchResponse(
         frames=[wrap(hello(0.05)), wrap(history.full()), wrap(history.heartbeat())]
-        if request.watch is not None and request.watch.resume_token != f"1/{history.revision}".encode()
+        if request.watch is not None
+        and request.watch.resume_token != f"1/{history.revision}".encode()
         else [wrap(hello(0.05)), wrap(history.heartbeat())]
     )
     timers = dataclasses.replace(FAST.timers, hello=0.2)
@@ -358,7 +360,9 @@ def test_fetches_that_are_not_whole(server: Server, connect: Connect) -> None:
     history = published()
     bad = dataclasses_replace(history.full(), last=False)
     answers = iter([FetchResponse(), FetchResponse(frames=[wrap(hello()), wrap(bad)])])
-    server.fetch = lambda _: next(answers, FetchResponse(frames=[wrap(hello()), wrap(history.full())]))
+    server.fetch = lambda _: next(
+        answers, FetchResponse(frames=[wrap(hello()), wrap(history.full())])
+    )
     timers = dataclasses.replace(FAST.timers, hello=0.05)
     client = connect(server.url, times=dataclasses.replace(FAST, timers=timers))
     client.ready(PATIENCE)

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from strata._lastgood import Content, Owner, Store, upstream_of
 from strata._view import Entity, Key, Position, View
 

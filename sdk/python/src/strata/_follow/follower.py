@@ -79,7 +79,8 @@ class Follower:
             self._held.ended(ending)
             self._log.log(
                 ending.level,
-                "the config stream has ended (%s), what was received goes on being used; next in %.1f s: %s",
+                "the config stream has ended (%s), what was received goes on being used; "
+                "next in %.1f s: %s",
                 ending.cause.value,
                 following.wait,
                 ending.error,

@@ -12,6 +12,7 @@ from strata._follow.ending import Cause, Ended, Ending
 from strata._follow.timers import DEFAULT_HEARTBEAT, PATIENCE
 from strata._gen.strata.serving.v1.config_pb import PlaneState
 from strata._lastgood import Content
+from strata._running import Running
 from strata._view import Position, View, ViewFault, ViewFaults
 
 Clock = Callable[[], float]
@@ -40,7 +41,7 @@ class Known:
     """The newest configuration that was received whole; what the server goes on from."""
     token: bytes = b""
     """To go on from there."""
-    active: View | None = None
+    active: Running | None = None
     """The one that runs."""
     active_token: bytes = b""
     faults: tuple[ViewFault, ...] = ()
@@ -55,6 +56,10 @@ class Known:
     confirmed: float | None = None
     """When replicated was the newest configuration, for certain."""
     born: float = field(default_factory=time.monotonic)
+
+    def runs(self, view: View) -> bool:
+        """Reports whether a configuration is the one that runs."""
+        return self.active is not None and self.active.view is view
 
     def stale(self, now: float) -> bool:
         """Reports whether nothing was heard for too long."""
@@ -76,19 +81,16 @@ class Known:
 class Held:
     """Keeps what is known, and tells those who wait for changes.
 
-    One thread changes it. Activate makes a configuration the one that runs, or
-    raises ViewFaults; keep has the one that runs written to disk.
+    One thread changes it. Keep has what runs written to disk.
     """
 
     def __init__(
         self,
         known: Known,
-        activate: Callable[[View], None],
         keep: Callable[[Known], None],
         log: logging.Logger,
         clock: Clock = time.monotonic,
     ) -> None:
-        self._activate = activate
         self._keep = keep
         self._log = log
         self.clock = clock
@@ -107,12 +109,8 @@ class Held:
         """Checks that a server has the environment that is followed."""
         known = self.known
         if known.environment and served != known.environment:
-            raise Ended(
-                Ending(
-                    Cause.REFUSED,
-                    f"the server sends the environment {served!r}, followed is {known.environment!r}",
-                )
-            )
+            why = f"the server sends the environment {served!r}, followed is {known.environment!r}"
+            raise Ended(Ending(Cause.REFUSED, why))
         if not asked and not served:
             raise Ended(Ending(Cause.REFUSED, "the server does not say which environment it sends"))
         self._replace(replace(known, environment=served))
@@ -148,40 +146,38 @@ class Held:
         known = self.known
         current = known.replicated
         if view.position == current.position and view.hash == current.hash:
-            active_token = token if known.active is current else known.active_token
+            active_token = token if known.runs(current) else known.active_token
             self.known = replace(known, token=token, active_token=active_token)
             return
         # Rejected or not, the next update starts from it: the server does not send
         # it again.
-        known = replace(known, replicated=view, token=token, error="", faults=self._run(view))
-        if not known.faults:
-            known = replace(known, active=view, active_token=token)
+        known = self._run(replace(known, replicated=view, token=token, error=""))
         self._replace(known)
         if not known.faults:
             self._keep(known)
 
     def restore(self, content: Content) -> bool:
         """Takes what was kept on disk, and reports whether it runs."""
-        view = content.view
-        known = replace(self.known, replicated=view, token=content.token, faults=self._run(view))
-        if not known.faults:
-            known = replace(known, active=view, active_token=content.token)
+        known = self._run(replace(self.known, replicated=content.view, token=content.token))
         self._replace(known)
         return not known.faults
 
-    def _run(self, view: View) -> tuple[ViewFault, ...]:
+    def _run(self, known: Known) -> Known:
+        """Has what is replicated run, if it can, and else what did go on."""
+        view = known.replicated
         try:
-            self._activate(view)
+            running = Running.of(known.active, view)
         except ViewFaults as error:
             self._log.error(
                 "a configuration can not be run, the one before goes on: %s: %s",
                 view.position,
                 error,
             )
-            return error.faults
+            return replace(known, faults=error.faults)
         except Exception as error:
             # What comes over the network must not end what runs.
             self._log.exception("a configuration can not be compiled, the one before goes on")
-            return (ViewFault(None, f"{type(error).__name__}: {error}"),)
+            fault = ViewFault(None, f"{type(error).__name__}: {error}")
+            return replace(known, faults=(fault,))
         self._log.info("a configuration is active: %s", view.position)
-        return ()
+        return replace(known, active=running, active_token=known.token, faults=())

@@ -104,7 +104,8 @@ class Reporter:
         return True
 
     def _message(self, known: Known, link: Link, now: float) -> ReportStatusRequest:
-        replicated, active = known.replicated.position, known.active
+        replicated = known.replicated.position
+        active = None if known.active is None else known.active.view
         status = Status(
             instance=self._instance,
             client=self._client,
@@ -133,7 +134,7 @@ class Reporter:
 
 
 def _news(known: Known, link: Link, now: float) -> _News:
-    active = known.active
+    active = None if known.active is None else known.active.view
     return _News(
         link,
         known.state(now),

@@ -30,7 +30,7 @@ NOBODY = "http://127.0.0.1:1"
 CONFIG = ROOT / "sdk" / "conformance" / "openfeature" / "config"
 
 # How the suite is read: see the tables in the README beside it.
-VARIANTS = {name: "101" for name in ("on", "greeting", "ten", "half", "template")}
+VARIANTS = dict.fromkeys(("on", "greeting", "ten", "half", "template"), "101")
 REASONS = {"STATIC": "SPLIT", "DEFAULT": "SPLIT", "DISABLED": "DEFAULT"}
 
 
@@ -40,13 +40,14 @@ class World:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = itertools.count()
-        self._plane, self.client = self.serve()
+        self._plane, self.client = self.serve("10s")
 
-    def serve(self) -> tuple[Plane, Client]:
-        """Starts a data plane and a client of it that is ready."""
+    def serve(self, heartbeat: str) -> tuple[Plane, Client]:
+        """Starts a data plane and a client of it that is ready, and stale three heartbeats
+        after it is gone."""
         owner, folder = Owner(), self._folder / str(next(self._numbers))
         folder.mkdir()
-        plane = Plane(folder, owner, heartbeat="100ms")
+        plane = Plane(folder, owner, heartbeat)
         shutil.copytree(CONFIG, folder, dirs_exist_ok=True)
         plane.start()
         client = new_client(plane.url, secret_key=owner.secret)
@@ -119,7 +120,7 @@ class Scenario:
         client, timeout = self._world.client, PATIENCE
         plane = None
         if status == "stale":
-            plane, client = self._world.serve()
+            plane, client = self._world.serve("100ms")
             self._cleanup.callback(plane.kill)
         elif status != "stable":
             client = new_client(NOBODY)

@@ -16,10 +16,10 @@ from strata._changes import Changes
 from strata._core import Core, Times
 from strata._engine import Explanation
 from strata._evaluation import Context, Evaluation, evaluate
-from strata._event import Event, message_of
+from strata._event import Event, content_of
+from strata._running import NO_RULES
 from strata._settings import Settings, resolve
 from strata._status import Change, Status
-from strata._view import View, compile_view
 
 
 class Client:
@@ -142,7 +142,7 @@ class Client:
         much, and records no exposure. Before there is a configuration it explains an
         empty one."""
         running = self._current().running
-        rules = compile_view(None, View.empty()) if running is None else running.rules
+        rules = NO_RULES if running is None else running.rules
         return rules.explain(service, context)
 
     def knows(self, service: str, path: str) -> bool:
@@ -183,13 +183,13 @@ class Client:
         """
         core = self._current()
         try:
-            message = message_of(event, core.running)
+            content = content_of(event, core.running)
         except ValueError as error:
             core.outbox.drop(1, str(error))
         except Exception as error:
             core.outbox.drop(1, f"an event can not be read: {type(error).__name__}")
         else:
-            core.outbox.put(message)
+            core.outbox.put(content)
 
     def close(self) -> None:
         """Stops following and sends the exposures and events that are left, for 5 s at

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from strata._delivery import FIRST_PAUSE, Delivery
-from strata._exposures import Exposures, Met
+from strata._exposures import Exposures, Memory
 from strata._follow.follower import Followed, Follower
 from strata._follow.held import Clock, Held, Known
 from strata._follow.report import Reporter
 from strata._follow.timers import Timers
+from strata._gate import GATE
 from strata._gen.strata.serving.v1.config_pb import ReportStatusRequest, ReportStatusResponse
 from strata._lastgood import Content, Owner, Store, upstream_of
 from strata._outbox import Outbox
@@ -45,7 +46,7 @@ class Legacy:
     """What a process that was forked has from its parent."""
 
     known: Known
-    met: Met
+    memory: Memory
 
 
 class Core:
@@ -58,7 +59,9 @@ class Core:
         self.log = log = settings.log
         self._server = server = Server(settings.url, settings.signer(), software())
         self.outbox = Outbox(log)
-        self.exposures = Exposures(Met() if legacy is None else legacy.met.copy(), self.outbox)
+        self.exposures = Exposures(
+            Memory() if legacy is None else legacy.memory.copy(), self.outbox
+        )
         self._owner = Owner(upstream_of(settings.url), settings.environment, settings.services)
         self._store = None if settings.cache_dir is None else Store(settings.cache_dir, log)
         known = (
@@ -87,7 +90,8 @@ class Core:
         if self._store is not None:
             content = self._store.load(self._owner)
             if content is not None:
-                self.held.restore(content)
+                with GATE:
+                    self.held.restore(content)
 
     def start(self) -> None:
         """Begins to follow."""
@@ -166,7 +170,7 @@ class Core:
         """Returns what a process that was forked goes on with."""
         known = self.held.known
         active = None if known.active is None else known.active.of_child()
-        return Legacy(replace(known, active=active), self.exposures.met)
+        return Legacy(replace(known, active=active), self.exposures.memory)
 
     def abandon(self) -> None:
         """Closes what a process that was forked has in common with its parent, and does

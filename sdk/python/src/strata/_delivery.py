@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 
+from protobuf.wkt import Struct, Timestamp
+
 from strata._accesskey import REQUEST
 from strata._callerror import CallError
+from strata._gate import GATE
 from strata._gen.strata.serving.v1.event_pb import Event, Exposure, RecordRequest, RecordResponse
-from strata._outbox import BATCH_ENTRIES, Entry, Outbox
+from strata._outbox import BATCH_ENTRIES, Did, Entry, Met, Outbox
 from strata._transport import Transport
 
 FIRST_PAUSE = 0.5
@@ -76,12 +80,12 @@ class Delivery:
     def _send(self, batch: list[Entry]) -> bool:
         """Sends a batch. What it reports true for is done with: it was taken, or never
         will be."""
-        request = RecordRequest(client=self._client)
-        for entry in batch:
-            if isinstance(entry.message, Exposure):
-                request.exposures.append(entry.message)
-            elif isinstance(entry.message, Event):
-                request.events.append(entry.message)
+        with GATE:
+            request = RecordRequest(
+                exposures=[_exposure(e, e.content) for e in batch if isinstance(e.content, Met)],
+                events=[_event(e, e.content) for e in batch if isinstance(e.content, Did)],
+                client=self._client,
+            )
         try:
             answer = self._transport.call(
                 "strata.serving.v1.EventService/Record",
@@ -98,3 +102,35 @@ class Delivery:
         if answer.refusals:
             self._outbox.drop(len(answer.refusals), "the server refuses some as malformed")
         return True
+
+
+def _exposure(entry: Entry, met: Met) -> Exposure:
+    return Exposure(
+        insert_id=entry.insert_id,
+        time=Timestamp.from_nanos(entry.nanos),
+        service=met.service,
+        layer_id=met.layer_id,
+        hash_key=met.hash_key,
+        key=met.key,
+        slot=met.slot,
+        eid=met.eid,
+        vid=met.vid,
+        epoch=met.epoch,
+        revision=met.revision,
+        path=met.path,
+        hidden=met.hidden,
+    )
+
+
+def _event(entry: Entry, did: Did) -> Event:
+    event = Event(
+        insert_id=entry.insert_id,
+        time=Timestamp.from_nanos(entry.nanos),
+        name=did.name,
+        units=dict(did.units),
+    )
+    if did.value is not None:
+        event.value = did.value
+    if did.properties:
+        event.properties = Struct.from_python(json.loads(did.properties))
+    return event

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from protobuf.wkt import Struct
-
 from strata._evaluation import Context
-from strata._gen.strata.serving.v1 import event_pb
+from strata._outbox import Did
 from strata._running import Running, sendable
 
 _MAX_NAME_BYTES = 256
@@ -33,8 +31,8 @@ class Event:
     """Anything else that JSON can hold: at most 16 KiB of it."""
 
 
-def message_of(event: Event, running: Running | None) -> event_pb.Event:
-    """Returns an event as it is sent. It raises ValueError for one that can not be,
+def content_of(event: Event, running: Running | None) -> Did:
+    """Returns what of an event is sent. It raises ValueError for one that can not be,
     with the reason, and whatever a context or property raises."""
     if not isinstance(event, Event) or not isinstance(event.name, str):
         raise ValueError("what was given is no event")
@@ -47,17 +45,14 @@ def message_of(event: Event, running: Running | None) -> event_pb.Event:
     units = running.units(event.context) if isinstance(event.context, Mapping) else {}
     if not units:
         raise ValueError("the context of an event has no attribute that a layer hashes")
-    message = event_pb.Event(name=event.name, units=units)
-    if event.value is not None:
-        value = float(event.value)
-        if not math.isfinite(value):
-            raise ValueError("the value of an event is finite")
-        message.value = value
+    value = None if event.value is None else float(event.value)
+    if value is not None and not math.isfinite(value):
+        raise ValueError("the value of an event is finite")
+    text = ""
     if event.properties:
         text = json.dumps(
             dict(event.properties), allow_nan=False, separators=(",", ":"), ensure_ascii=False
         )
         if not sendable(text, _MAX_PROPERTIES_BYTES):
             raise ValueError("the properties of an event are at most 16 KiB of JSON")
-        message.properties = Struct.from_python(json.loads(text))
-    return message
+    return Did(event.name, units, value, text)

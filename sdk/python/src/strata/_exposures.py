@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 
 from strata._engine import Match, Reading, Result, slot
-from strata._gen.strata.serving.v1.event_pb import Exposure
-from strata._outbox import Outbox
+from strata._outbox import Met, Outbox
 from strata._running import MAX_KEY_BYTES, Running, sendable
 
 GENERATION = 50_000
@@ -16,7 +15,7 @@ _MAX_PATH_BYTES = 4096
 _MAX_SERVICE_BYTES = 256
 
 
-class Met:
+class Memory:
     """Remembers meetings: the latest, and about as many before them. It is safe for
     concurrent use.
 
@@ -30,9 +29,9 @@ class Met:
         self._latest: set[int] = set()
         self._previous: set[int] = set()
 
-    def copy(self) -> Met:
+    def copy(self) -> Memory:
         """Returns another one that remembers the same, with a lock of its own."""
-        other = Met(self._generation)
+        other = Memory(self._generation)
         other._latest, other._previous = set(self._latest), set(self._previous)
         return other
 
@@ -67,8 +66,8 @@ def _meeting(match: Match, key: str, hidden: bool) -> int:
 class Exposures:
     """Records exposures. It is safe for concurrent use."""
 
-    def __init__(self, met: Met, outbox: Outbox) -> None:
-        self.met = met
+    def __init__(self, memory: Memory, outbox: Outbox) -> None:
+        self.memory = memory
         self._outbox = outbox
 
     def record(self, running: Running, service: str, result: Result, reading: Reading) -> None:
@@ -77,7 +76,7 @@ class Exposures:
             for index in indexes:
                 match = result.matches[index]
                 key = result.key(match.hash_key)
-                if key is not None and not self.met.again(match, key, hidden):
+                if key is not None and not self.memory.again(match, key, hidden):
                     self._put(running, service, match, key, reading.path, hidden)
 
     def _put(
@@ -92,7 +91,7 @@ class Exposures:
             return
         position = running.view.position
         put = self._outbox.put(
-            Exposure(
+            Met(
                 service=service,
                 layer_id=match.layer_id,
                 hash_key=match.hash_key,
@@ -107,4 +106,4 @@ class Exposures:
             )
         )
         if not put:
-            self.met.forget(match, key, hidden)
+            self.memory.forget(match, key, hidden)

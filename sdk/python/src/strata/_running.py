@@ -48,6 +48,10 @@ class Running:
         return units
 
 
+NO_RULES = compile_view(None, View.empty())
+"""The rules of nothing, for those who ask before there are any."""
+
+
 def sendable(text: str, most: int) -> bool:
     """Reports whether a text can stand in a message: at most so many bytes of UTF-8."""
     try:

@@ -24,6 +24,7 @@ from protobuf import Message
 
 from strata._accesskey import SESSION, Profile, Signer
 from strata._callerror import CallError, broken, error_in, error_of, json_object
+from strata._gate import GATE
 from strata._wire import Wire
 
 MAX_FRAME_BYTES = 65 << 20
@@ -149,7 +150,7 @@ class HTTPTransport:
         wire, self._idle = self._idle, None
         try:
             wire, response = self._send(
-                wire, procedure, _UNARY_TYPE, request.to_binary(), profile, deadline, timeout
+                wire, procedure, _UNARY_TYPE, _encode(request), profile, deadline, timeout
             )
             with contextlib.ExitStack() as stack:
                 stack.callback(self._forget, wire)
@@ -173,7 +174,7 @@ class HTTPTransport:
         self, procedure: str, request: Message[Any], answer: type[Answer], *, timeout: float
     ) -> Stream[Answer]:
         deadline = time.monotonic() + timeout
-        data = request.to_binary()
+        data = _encode(request)
         envelope = struct.pack(">BI", 0, len(data)) + data
         wire: Wire | None = None
         try:
@@ -246,7 +247,8 @@ class HTTPTransport:
             "User-Agent": self._server.client,
         }
         if self._server.signer is not None:
-            headers |= self._server.signer.headers(profile, "POST", path, content_type, content)
+            with GATE:
+                headers |= self._server.signer.headers(profile, "POST", path, content_type, content)
         wire.until(deadline)
         wire.connection.request("POST", wire.target + path, content, headers)
         return wire.connection.getresponse()
@@ -364,8 +366,14 @@ def _expect(response: http.client.HTTPResponse, content_type: str) -> None:
         raise CallError("internal", f"the answer is in {encoding!r}, which was not asked for")
 
 
+def _encode(request: Message[Any]) -> bytes:
+    with GATE:
+        return request.to_binary()
+
+
 def _decode(answer: type[Answer], data: bytes) -> Answer:
     try:
-        return answer.from_binary(data)
+        with GATE:
+            return answer.from_binary(data)
     except Exception as error:
         raise CallError("internal", f"the answer is no valid message: {error}") from error

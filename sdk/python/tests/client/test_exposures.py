@@ -23,7 +23,7 @@ from support import (
 
 from strata import Client, Event
 from strata._engine import Match, slot
-from strata._exposures import Met
+from strata._exposures import Memory
 from strata._gen.strata.serving.v1.event_pb import Exposure, RecordRequest, RecordResponse, Refusal
 from strata._outbox import BATCH_ENTRIES, MAX_WAITING
 
@@ -239,28 +239,28 @@ def match(vid: int = 1, window: int = 1) -> Match:
 
 
 def test_who_was_met_is_remembered_for_two_generations() -> None:
-    met = Met(generation=2)
-    assert not met.again(match(), "a", hidden=False)
-    assert met.again(match(), "a", hidden=False)
-    assert not met.again(match(), "b", hidden=False)
-    assert not met.again(match(), "c", hidden=False)  # a generation ends
-    assert met.again(match(), "a", hidden=False)  # and is renewed
-    assert not met.again(match(), "d", hidden=False)
-    assert not met.again(match(), "b", hidden=False)
-    assert not met.again(match(vid=2), "d", hidden=False)
-    assert not met.again(match(window=2), "d", hidden=False)
+    memory = Memory(generation=2)
+    assert not memory.again(match(), "a", hidden=False)
+    assert memory.again(match(), "a", hidden=False)
+    assert not memory.again(match(), "b", hidden=False)
+    assert not memory.again(match(), "c", hidden=False)  # a generation ends
+    assert memory.again(match(), "a", hidden=False)  # and is renewed
+    assert not memory.again(match(), "d", hidden=False)
+    assert not memory.again(match(), "b", hidden=False)
+    assert not memory.again(match(vid=2), "d", hidden=False)
+    assert not memory.again(match(window=2), "d", hidden=False)
 
 
 def test_one_that_was_hidden_is_recorded_again_when_it_no_longer_is() -> None:
-    met = Met()
-    assert not met.again(match(), "a", hidden=True)
-    assert met.again(match(), "a", hidden=True)
-    assert not met.again(match(), "a", hidden=False)
-    assert met.again(match(), "a", hidden=True)
-    other = met.copy()
+    memory = Memory()
+    assert not memory.again(match(), "a", hidden=True)
+    assert memory.again(match(), "a", hidden=True)
+    assert not memory.again(match(), "a", hidden=False)
+    assert memory.again(match(), "a", hidden=True)
+    other = memory.copy()
     assert other.again(match(), "a", hidden=False)
-    met.forget(match(), "a", hidden=False)
-    assert not met.again(match(), "a", hidden=False)
+    memory.forget(match(), "a", hidden=False)
+    assert not memory.again(match(), "a", hidden=False)
 
 
 def test_many_threads_record_each_once(server: Server, history: History, connect: Connect) -> None:

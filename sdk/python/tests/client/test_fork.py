@@ -15,6 +15,7 @@ from conftest import Connect
 from support import PATIENCE, Changed, History, Owner, Plane, Server, color_of, entities, hello
 
 from strata import Client
+from strata._gate import GATE
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
@@ -112,7 +113,11 @@ def test_exposures_are_sent_by_the_one_that_recorded_them(
     assert [e.key for e in server.batches.get(timeout=PATIENCE).exposures] == ["of the parent"]
 
 
-def test_locks_that_others_hold_at_a_fork(followed: tuple[Client, History]) -> None:
+def test_locks_that_others_hold_at_a_fork(
+    followed: tuple[Client, History], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One that is inside may wait for what is held here.
+    monkeypatch.setattr("strata._gate._PATIENCE", 0.01)
     client, _ = followed
     core = client._core
     held, released = threading.Event(), threading.Event()
@@ -123,7 +128,7 @@ def test_locks_that_others_hold_at_a_fork(followed: tuple[Client, History]) -> N
         with (
             core.held.changed,
             core.outbox.changed,
-            core.exposures.met._lock,
+            core.exposures.memory._lock,
             client._lock,
             running.rules._cache._lock,
         ):
@@ -146,6 +151,42 @@ def test_locks_that_others_hold_at_a_fork(followed: tuple[Client, History]) -> N
     finally:
         released.set()
         holder.join()
+
+
+def test_a_fork_waits_until_nobody_is_inside_a_library() -> None:
+    forking, forked = threading.Event(), threading.Event()
+
+    def fork() -> None:
+        forking.set()
+        in_child(lambda: GATE.__enter__())()
+        forked.set()
+
+    with GATE:
+        forker = threading.Thread(target=fork)
+        forker.start()
+        assert forking.wait(PATIENCE)
+        assert not forked.wait(0.1)
+    assert forked.wait(PATIENCE)
+    forker.join()
+    with GATE:
+        in_child(lambda: GATE.__enter__())()  # by the one who is inside
+
+
+def test_a_fork_that_can_not_wait_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("strata._gate._PATIENCE", 0.01)
+    forked = threading.Event()
+
+    def fork() -> None:
+        in_child(lambda: GATE.__enter__())()
+        forked.set()
+
+    with GATE:
+        forker = threading.Thread(target=fork)
+        forker.start()
+        assert forked.wait(PATIENCE)
+    forker.join()
+    with GATE:  # is as it was in the parent
+        pass
 
 
 def test_a_child_of_a_child(server: Server, followed: tuple[Client, History]) -> None:

@@ -13,6 +13,7 @@ from strata._follow.held import Held
 from strata._follow.pace import Pace
 from strata._follow.session import Session
 from strata._follow.timers import PATIENCE, Timers, jittered
+from strata._gate import GATE
 from strata._gen.strata.serving.v1.config_pb import (
     FetchRequest,
     FetchResponse,
@@ -91,13 +92,14 @@ class Follower:
 
     def _request(self, anew: bool) -> WatchRequest:
         """Returns what is asked of the server, from where we are on or anew."""
-        return WatchRequest(
-            environment=self._followed.environment,
-            services=list(self._followed.services),
-            resume_token=b"" if anew else self._held.known.token,
-            instance=self._followed.instance,
-            client=self._followed.client,
-        )
+        with GATE:
+            return WatchRequest(
+                environment=self._followed.environment,
+                services=list(self._followed.services),
+                resume_token=b"" if anew else self._held.known.token,
+                instance=self._followed.instance,
+                client=self._followed.client,
+            )
 
     def _watch(self, anew: bool) -> Ending:
         """Follows a stream until it ends."""
@@ -118,7 +120,8 @@ class Follower:
                     )
                     if frame is None:
                         return session.end(Ending(Cause.BROKEN, "the stream has ended"))
-                    session.take(frame)
+                    with GATE:
+                        session.take(frame)
         except TimeoutError:
             if not session.answered:
                 return session.end(Ending(Cause.MUTE, "the stream does not begin"))
@@ -151,14 +154,17 @@ class Follower:
     def _fetch(self, session: Session, anew: bool) -> Ending | None:
         """Takes what one fetch brings. It returns nothing if that is right."""
         try:
+            with GATE:
+                request = FetchRequest(watch=self._request(anew))
             answer = self._transport.call(
                 _SERVICE + "Fetch",
-                FetchRequest(watch=self._request(anew)),
+                request,
                 FetchResponse,
                 timeout=self._timers.fetch,
             )
             for frame in answer.frames:
-                session.take(frame)
+                with GATE:
+                    session.take(frame)
         except CallError as error:
             return of_call(error)
         except Ended as ended:

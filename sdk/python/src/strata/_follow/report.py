@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from strata._callerror import CallError
 from strata._follow.held import Held, Known, Link
+from strata._gate import GATE
 from strata._gen.strata.config.v1.entity_pb import EntityKind
 from strata._gen.strata.serving.v1.config_pb import (
     PlaneState,
@@ -86,7 +87,8 @@ class Reporter:
                 if now < at:
                     self._held.changed.wait(at - now)
                     continue
-            request = self._message(known, link, now)
+            with GATE:
+                request = self._message(known, link, now)
             if self._report(request, link):
                 told, due = news, self._held.clock() + self._pause(link)
             else:

@@ -177,6 +177,20 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestNamesOfTypeScript are none of those that generated code uses itself.
+func TestNamesOfTypeScript(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Array", "Number", "Readonly", "Record", "Client"} {
+		text, err := codegen.Generate([]codegen.Service{service(strings.ToLower(name), "", `{"a":[1]}`)}, codegen.Options{Language: codegen.TypeScript})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "export class "+name+"_ {") {
+			t.Errorf("the class of the service %s:\n%s", strings.ToLower(name), text)
+		}
+	}
+}
+
 // TestTextsStayInComments hides what would end a comment or a string.
 func TestTextsStayInComments(t *testing.T) {
 	t.Parallel()

@@ -31,7 +31,7 @@ var namings = map[Language]*naming{
 // Names that mean something else in generated code. All others that a language
 // keeps for itself can be the names of methods, or are in lower case.
 var (
-	typesOfTypeScript     = []string{"Client", "Context", "Evaluation", "Record"}
+	typesOfTypeScript     = []string{"Array", "Client", "Context", "Evaluation", "Number", "Readonly", "Record"}
 	accessorsOfTypeScript = []string{"constructor"}
 	typesOfPython         = []string{"Any", "Client", "AsyncClient", "Context", "Evaluation", "False", "Literal", "None", "True"}
 	accessorsOfPython     = []string{

@@ -23,12 +23,15 @@ func (s *survey) rewrite(value any, pointer string) any {
 		out[keyword] = s.keyword(keyword, schema[keyword], pointer+"/"+escape(keyword))
 	}
 	without(out, wholeKeywords...)
+	if s.sites[pointer].loose {
+		without(out, "unevaluatedProperties", "unevaluatedItems")
+	}
 	var also []any
 	if s.partial(pointer, "not") {
 		out["not"] = s.certain(schema["not"])
 	}
 	if s.partial(pointer, "contains") {
-		without(out, "contains", "minContains", "maxContains", "unevaluatedItems")
+		without(out, "contains", "minContains", "maxContains")
 	}
 	if alternatives, ok := out["oneOf"].([]any); ok && s.anyPartial(pointer+"/oneOf", len(alternatives)) {
 		also = append(also, map[string]any{"anyOf": alternatives})
@@ -38,7 +41,7 @@ func (s *survey) rewrite(value any, pointer string) any {
 		also = append(also,
 			map[string]any{"if": s.certain(schema["if"]), "then": orTrue(out, "then")},
 			map[string]any{"if": out["if"], "else": orTrue(out, "else")})
-		without(out, "if", "then", "else", "unevaluatedProperties", "unevaluatedItems")
+		without(out, "if", "then", "else")
 	}
 	if len(also) > 0 {
 		all, _ := out["allOf"].([]any)

@@ -64,6 +64,9 @@ func TestCheck(t *testing.T) {
 		{"if without", `{"if":{"properties":{"a":{"const":1}}},"then":{"required":["b"],"properties":{"b":{"type":"string"}}}}`, `{"a":1,"b":2}`, "b: got number, want string"},
 		{"contains", `{"properties":{"a":{"contains":{"required":["x"]},"maxContains":1}}}`, `{"a":[{},{}]}`, ""},
 		{"unevaluated", `{"oneOf":[{"required":["a"],"properties":{"a":true}},{"required":["b"],"properties":{"b":true}}],"unevaluatedProperties":false}`, `{"a":1}`, ""},
+		{"unevaluated, by dependentSchemas", `{"dependentSchemas":{"b":{"properties":{"c":true}}},"properties":{"b":true},"unevaluatedProperties":false}`, `{"c":1}`, ""},
+		{"unevaluated, by an if inside", `{"allOf":[{"if":{"required":["b"]},"then":{"properties":{"c":true}}}],"properties":{"b":true},"unevaluatedProperties":false}`, `{"c":1}`, ""},
+		{"unevaluated, by an if there", `{"$ref":"#/$defs/x","unevaluatedProperties":false,"$defs":{"x":{"if":{"required":["b"]},"then":{"properties":{"c":true}}}}}`, `{"c":1}`, ""},
 		{
 			"unevaluated, unknown", `{"oneOf":[{"required":["a"],"properties":{"a":true}},{"required":["b"],"properties":{"b":true}}],"unevaluatedProperties":false}`, `{"c":1}`,
 			"c: is not allowed",

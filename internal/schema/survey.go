@@ -41,6 +41,9 @@ type site struct {
 	// an object: it may hold for a part of the object, and not for the whole, or the
 	// other way round.
 	part bool
+	// loose says that what this schema looks at in a value may change with members
+	// that are not there yet: so it is not known what nothing has looked at.
+	loose bool
 }
 
 // survey knows all schemas of a document.
@@ -59,7 +62,12 @@ func newSurvey(root map[string]any) *survey {
 	if len(s.faults) == 0 {
 		s.refuseLoops()
 	}
-	s.spread()
+	s.spread(func(at *site) []*site { return at.below }, func(at *site) *bool { return &at.part })
+	for _, at := range s.order {
+		_, dependent := at.schema["dependentSchemas"]
+		at.loose = dependent || s.partial(at.pointer, "if") || s.partial(at.pointer, "contains")
+	}
+	s.spread(func(at *site) []*site { return at.same }, func(at *site) *bool { return &at.loose })
 	return s
 }
 
@@ -243,15 +251,15 @@ func (s *survey) refuseLoops() {
 	}
 }
 
-// spread makes all those part that apply one that is.
-func (s *survey) spread() {
+// spread marks all schemas that apply one that is marked.
+func (s *survey) spread(applied func(*site) []*site, mark func(*site) *bool) {
 	above := map[*site][]*site{}
 	var found []*site
 	for _, at := range s.order {
-		for _, other := range at.below {
+		for _, other := range applied(at) {
 			above[other] = append(above[other], at)
 		}
-		if at.part {
+		if *mark(at) {
 			found = append(found, at)
 		}
 	}
@@ -259,8 +267,8 @@ func (s *survey) spread() {
 		last := found[len(found)-1]
 		found = found[:len(found)-1]
 		for _, at := range above[last] {
-			if !at.part {
-				at.part = true
+			if !*mark(at) {
+				*mark(at) = true
 				found = append(found, at)
 			}
 		}

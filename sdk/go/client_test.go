@@ -35,6 +35,12 @@ func TestSettings(t *testing.T) {
 			t.Errorf("want %s named in: %v", want, err)
 		}
 	}
+	_, err = New(Config{URL: "http://host", Environment: "e\xff", Services: []string{"s\xff"}, Instance: "i\xff"})
+	for _, want := range []string{"environment", "service 0 ", "instance"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %s named in: %v", want, err)
+		}
+	}
 }
 
 // TestSettingsOfTheEnvironment leaves everything to the environment's variables.

@@ -105,8 +105,8 @@ func (c Config) urlFault() error {
 
 func (c Config) faults() (errs []error) {
 	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if len(c.Environment) > maxEnvironmentBytes {
-		fail("the environment (%s) has %d bytes: want at most %d", environmentVariable, len(c.Environment), maxEnvironmentBytes)
+	if !sendable(c.Environment, maxEnvironmentBytes) {
+		fail("the environment (%s) has %d bytes: want at most %d, of UTF-8", environmentVariable, len(c.Environment), maxEnvironmentBytes)
 	}
 	if c.CacheDir != "" && c.Environment == "" {
 		fail("the environment (%s) is empty: what is kept in the cache folder (%s) has to be of a certain one",
@@ -116,12 +116,12 @@ func (c Config) faults() (errs []error) {
 		fail("%d services: want at most %d", len(c.Services), maxServices)
 	}
 	for i, service := range c.Services {
-		if service == "" || len(service) > maxNameBytes {
-			fail("service %d has %d bytes: want 1 to %d", i, len(service), maxNameBytes)
+		if service == "" || !sendable(service, maxNameBytes) {
+			fail("service %d has %d bytes: want 1 to %d, of UTF-8", i, len(service), maxNameBytes)
 		}
 	}
-	if len(c.Instance) > maxNameBytes {
-		fail("the instance has %d bytes: want at most %d", len(c.Instance), maxNameBytes)
+	if !sendable(c.Instance, maxNameBytes) {
+		fail("the instance has %d bytes: want at most %d, of UTF-8", len(c.Instance), maxNameBytes)
 	}
 	return errs
 }

@@ -1,9 +1,9 @@
 package strata
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -28,6 +28,7 @@ type Event struct {
 const (
 	maxUnits           = 16
 	maxKeyBytes        = 4096
+	maxPathBytes       = 4096
 	maxPropertiesBytes = 16 << 10
 )
 
@@ -46,7 +47,7 @@ func (c *Client) Record(event Event) {
 func (c *Client) event(event Event) (e *servingv1.Event, problem string) {
 	running := c.running.Load()
 	switch {
-	case event.Name == "" || len(event.Name) > maxNameBytes || !utf8.ValidString(event.Name):
+	case event.Name == "" || !sendable(event.Name, maxNameBytes):
 		return nil, "the name of an event has 1 to 256 bytes of UTF-8"
 	case event.Value != nil && (math.IsNaN(*event.Value) || math.IsInf(*event.Value, 0)):
 		return nil, "the value of an event is finite"
@@ -63,7 +64,7 @@ func (c *Client) event(event Event) (e *servingv1.Event, problem string) {
 	if len(event.Properties) == 0 {
 		return e, ""
 	}
-	text, err := json.Marshal(event.Properties)
+	text, err := marshal(event.Properties)
 	if err != nil || len(text) > maxPropertiesBytes {
 		return nil, "the properties of an event are at most 16 KiB of JSON"
 	}
@@ -74,6 +75,15 @@ func (c *Client) event(event Event) (e *servingv1.Event, problem string) {
 	return e, ""
 }
 
+// marshal returns a value as JSON without the escapes that HTML would need.
+func marshal(value any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
 // units returns the key texts of a context, by the field that is hashed.
 func (r *running) units(c Context) map[string]string {
 	units := map[string]string{}
@@ -82,7 +92,7 @@ func (r *running) units(c Context) map[string]string {
 		if !ok || len(units) == maxUnits {
 			continue
 		}
-		if key, ok := engine.KeyText(valueOf(value)); ok && len(key) <= maxKeyBytes && utf8.ValidString(key) {
+		if key, ok := engine.KeyText(valueOf(value)); ok && sendable(key, maxKeyBytes) {
 			units[name] = key
 		}
 	}

@@ -24,23 +24,30 @@ func (e Evaluation) expose(path string, reading *engine.Reading) {
 func (e Evaluation) exposeTo(m *engine.Match, path string, hidden bool) {
 	value := valueOf(e.context[m.HashKey])
 	c := e.client
-	if c.met.again(meeting{hash: c.met.hash(value), window: m.Window, vid: m.VID, hidden: hidden}) {
+	once := meeting{hash: c.met.hash(value), window: m.Window, vid: m.VID, hidden: hidden}
+	if c.met.again(once) {
 		return
 	}
 	key, ok := engine.KeyText(value)
 	if !ok {
 		return // the context is not what was evaluated
 	}
-	if !utf8.ValidString(key) || !utf8.ValidString(path) {
-		c.outbox.drop(1, "text that is not UTF-8 can not be sent")
+	if !sendable(key, maxKeyBytes) || !sendable(path, maxPathBytes) {
+		c.outbox.drop(1, "a key or path is not UTF-8, or too long to be sent")
 		return
 	}
 	at := e.running.position()
-	c.outbox.put(&servingv1.Exposure{
+	taken := c.outbox.put(&servingv1.Exposure{
 		Service: e.service, LayerId: m.LayerID, HashKey: m.HashKey, Key: key, Slot: engine.Slot(m.Salt, key),
 		Eid: m.EID, Vid: m.VID, Epoch: at.Epoch, Revision: at.Revision, Path: path, Hidden: hidden,
 	}, nil)
+	if !taken {
+		c.met.forget(once)
+	}
 }
+
+// sendable reports whether a server takes a text.
+func sendable(text string, maxBytes int) bool { return len(text) <= maxBytes && utf8.ValidString(text) }
 
 // meeting is what is recorded once: somebody, by the hash of their key, and a
 // variant, in a window of revisions.
@@ -82,11 +89,14 @@ func (s *met) hash(value engine.Value) uint64 {
 	return maphash.String(s.seed, value.Text())
 }
 
-// again reports whether a meeting is remembered, and remembers it.
+// again reports whether a meeting need not be recorded, and remembers it.
 func (s *met) again(m meeting) bool {
 	shard := &s.shards[m.hash%metShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
+	if m.hidden && shard.remembers(meeting{hash: m.hash, window: m.window, vid: m.vid}) {
+		return true // it was recorded when it was not hidden, which says more
+	}
 	if _, known := shard.latest[m]; known {
 		return true
 	}
@@ -98,5 +108,23 @@ func (s *met) again(m meeting) bool {
 		shard.latest = map[meeting]struct{}{}
 	}
 	shard.latest[m] = struct{}{}
+	return known
+}
+
+// forget has a meeting recorded the next time.
+func (s *met) forget(m meeting) {
+	shard := &s.shards[m.hash%metShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	delete(shard.latest, m)
+	delete(shard.previous, m)
+}
+
+// remembers reports whether a meeting is remembered. The lock has to be held.
+func (s *metShard) remembers(m meeting) bool {
+	if _, known := s.latest[m]; known {
+		return true
+	}
+	_, known := s.previous[m]
 	return known
 }

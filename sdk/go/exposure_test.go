@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
@@ -81,11 +82,20 @@ func TestExposures(t *testing.T) {
 	c := s.client()
 	e := c.Evaluate("svc", fromTheUS)
 	e.GetString("nobody", "") // sets nothing, exposes nobody
-	e.GetInt("count", 0)      // the lower layer's alone
+	e.GetString("a", "")      // of both, the lower one hidden
+	e.GetString("a", "")
+	e.GetInt("count", 0) // the lower layer's alone, which is not hidden there
 	e.GetInt("count", 0)
-	e.GetString("text", "")           // the same variant
-	e.Lookup("obj")                   // of both
-	e.GetString("a", "")              // of both, the lower one hidden
+	e.GetString("text", "") // the same variant
+	e.Lookup("obj")         // of both
+	e.GetString("a", "")    // hidden again, of which nobody need be told
+	longPath := "a." + strings.Repeat("x", 4096)
+	c.Evaluate("svc", Context{"user_id": strings.Repeat("u", 4097)}).GetInt("count", 0)
+	c.Evaluate("svc", Context{"user_id": "\xff"}).GetInt("count", 0)
+	c.Evaluate("svc", Context{"user_id": 78}).GetString(longPath, "")
+	if got := c.Status().Dropped; got < 3 {
+		t.Errorf("%d dropped, want all that no server takes", got)
+	}
 	c.Evaluate("svc", fromTheUS)      // reads nothing
 	c.Explain("svc", fromTheUS)       // is for people
 	c.Evaluate("svc", nil).Lookup("") // nobody
@@ -105,18 +115,43 @@ func TestExposures(t *testing.T) {
 
 	exposures, _ := s.sent(c)
 	expect(t, "exposures", exposures,
-		`svc user_id=user_12345 lower/10/11 r1 "count" hidden=false`,
-		`svc user_id=user_12345 upper/20/21 r1 "obj" hidden=false`,
+		`svc user_id=user_12345 upper/20/21 r1 "a" hidden=false`,
 		`svc user_id=user_12345 lower/10/11 r1 "a" hidden=true`,
+		`svc user_id=user_12345 lower/10/11 r1 "count" hidden=false`,
 		`svc user_id=user_12345 third/30/31 r3 "z" hidden=false`,
 		`svc user_id=user_12345 lower/10/11 r4 "count" hidden=false`,
 		`svc user_id=77 lower/10/11 r4 "count" hidden=false`,
 	)
+	before := c.Status().Dropped
 	e.GetString("a", "") // after the end: a user whom nobody was told of
 	c.Evaluate("svc", Context{"user_id": "late"}).GetInt("count", 0)
-	if status := c.Status(); status.Dropped != 1 {
-		t.Errorf("%d dropped, want the one that came after Close", status.Dropped)
+	if status := c.Status(); status.Dropped != before+1 {
+		t.Errorf("%d dropped, want the one that came after Close", status.Dropped-before)
 	}
+}
+
+// TestExposuresThatWereDropped are recorded once there is room.
+func TestExposuresThatWereDropped(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.demo(1)
+	c := s.client()
+	full := make([]entry, maxWaiting)
+	c.outbox.mu.Lock()
+	c.outbox.waiting = full
+	c.outbox.mu.Unlock()
+	e := c.Evaluate("svc", fromTheUS)
+	e.GetInt("count", 0)
+	if got := c.Status().Dropped; got != 1 {
+		t.Errorf("%d dropped, want 1", got)
+	}
+	c.outbox.mu.Lock()
+	c.outbox.waiting = nil
+	c.outbox.mu.Unlock()
+	e.GetInt("count", 0)
+	e.GetInt("count", 0)
+	exposures, _ := s.sent(c)
+	expect(t, "exposures", exposures, `svc user_id=user_12345 lower/10/11 r1 "count" hidden=false`)
 }
 
 func TestEvents(t *testing.T) {
@@ -126,6 +161,7 @@ func TestEvents(t *testing.T) {
 	c := s.client()
 	c.Record(Event{Name: "checkout", Context: Context{"user_id": 12, "secret": "s"}, Value: new(9.5), Properties: map[string]any{"n": 1}})
 	c.Record(Event{Name: "seen", Context: fromTheUS})
+	c.Record(Event{Name: "HTML", Context: fromTheUS, Properties: map[string]any{"s": strings.Repeat("<", maxPropertiesBytes-8)}})
 	for _, bad := range []Event{
 		{Context: fromTheUS},
 		{Name: string(make([]byte, 257)), Context: fromTheUS},
@@ -143,7 +179,10 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	_, events := s.sent(c)
-	expect(t, "events", events,
+	if n := len(events); n != 3 || !strings.HasPrefix(events[n-1], "HTML ") {
+		t.Errorf("%d events, want the one of as many bytes as there may be", n)
+	}
+	expect(t, "events", events[:2],
 		"checkout map[user_id:12] 9.5 {\"n\":1}",
 		"seen map[user_id:user_12345] none {}",
 	)

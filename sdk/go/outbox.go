@@ -51,13 +51,14 @@ func newOutbox(log *slog.Logger) *outbox {
 }
 
 // put adds an exposure or an event, which it owns then, and completes what all of
-// them have. What is too much is dropped.
-func (o *outbox) put(exposure *servingv1.Exposure, event *servingv1.Event) {
+// them have. What is too much is dropped, and not taken.
+func (o *outbox) put(exposure *servingv1.Exposure, event *servingv1.Event) (taken bool) {
 	e := entry{exposure: exposure, event: event, since: time.Now()}
 	problem := o.add(e)
 	if problem != "" {
 		o.drop(1, problem)
 	}
+	return problem == ""
 }
 
 func (o *outbox) add(e entry) (problem string) {

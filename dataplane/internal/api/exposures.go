@@ -34,7 +34,7 @@ func (s *Service) record(ctx context.Context, a *evaluateAnswer, r *evaluateRequ
 func (s *Service) exposed(running *snapshot.Snapshot, service string, context engine.Context, result *engine.Result) *returned {
 	r := &returned{
 		exposures: ingest.Exposures(running, service, context, result, "", s.now()),
-		leaves:    running.Ruleset.Leaves(result),
+		leaves:    running.Ruleset.OwnLeaves(result),
 	}
 	for i, m := range running.Ruleset.Matches(result) {
 		if m.Ruled {

@@ -31,7 +31,7 @@ func (o Origins) Validate() error {
 		}
 		u, err := url.Parse(strings.TrimSuffix(origin, ":*"))
 		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != strings.TrimSuffix(origin, ":*") ||
-			origin != strings.ToLower(origin) {
+			strings.Contains(u.Host, "*") || origin != strings.ToLower(origin) {
 			return fmt.Errorf("%q: want an origin such as https://app.example.com or http://localhost:*, or *", origin)
 		}
 	}

@@ -92,7 +92,7 @@ func TestWithoutOriginsNothingIsAdded(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	t.Parallel()
-	for _, origin := range []string{"", "example.com", "https://", "https://a.example/", "https://a.example/path", "https://user@a.example", "https://A.example", "null", "https://*.example/"} {
+	for _, origin := range []string{"", "example.com", "https://", "https://a.example/", "https://a.example/path", "https://user@a.example", "https://A.example", "null", "https://*.example/", "https://*.example", "https://*.example:*", "https://*"} {
 		if err := (cors.Origins{origin}).Validate(); err == nil {
 			t.Errorf("%q was taken", origin)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/strata-exp/strata/sdk/go/engine"
@@ -22,15 +23,13 @@ func etagOf(at position, stale bool, services []string, context engine.Context) 
 		hash.Write([]byte(s))
 	}
 	text(at.String())
-	if stale {
-		text(reasonStale)
-	}
+	text(strconv.FormatBool(stale))
+	text(strconv.Itoa(len(services))) // so that no name is taken for what follows
 	for _, service := range services {
 		text(service)
 	}
 	sorted := slices.Clone(context)
 	slices.SortFunc(sorted, func(a, b engine.Attribute) int { return strings.Compare(a.Name, b.Name) })
-	hash.Write([]byte{0})
 	var value []byte
 	for _, a := range sorted {
 		value = value[:0]

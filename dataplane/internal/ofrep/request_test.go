@@ -129,4 +129,7 @@ func TestTagsTellAnswersApart(t *testing.T) {
 			t.Errorf("%s makes no difference", what)
 		}
 	}
+	if etagOf(position{1, 1}, true, []string{"a"}, plain) == etagOf(position{1, 1}, false, []string{"STALE", "a"}, plain) {
+		t.Error("a service is taken for staleness")
+	}
 }

@@ -33,4 +33,19 @@ var plants = []plant{
 		"for match, params in contributors:",
 		"for match, params in reversed(contributors):",
 	},
+	{
+		"typescript", "slot", "dist/engine/decide.js",
+		"const slot = layer.salt.slot(key);",
+		"const slot = (layer.salt.slot(key) + 1) % 10_000;",
+	},
+	{
+		"typescript", "lte", "dist/engine/rule.js",
+		"return less | equal;",
+		"return less;",
+	},
+	{
+		"typescript", "merge", "dist/engine/merge.js",
+		"for (const { match, params } of parts) {",
+		"for (const { match, params } of parts.toReversed()) {",
+	},
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/strata-exp/strata/sdk/go/engine/jsonscan"
 )
@@ -28,6 +29,7 @@ type object struct {
 	text    string // the whole object
 	members []member
 	shape   shape
+	index   atomic.Pointer[map[string]*member] // of many members, once one was looked up
 }
 
 // member is a key of an object with its value.

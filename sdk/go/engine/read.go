@@ -195,12 +195,27 @@ func descend(from []contributor, key string) (objects []contributor, whole *merg
 	return objects, nil
 }
 
+// get returns the member of a key, nil if there is none. Where all leaves of an
+// object with very many members are read, looking at each would take too long.
 func (o *object) get(key string) *member {
-	i := slices.IndexFunc(o.members, func(m member) bool { return m.key == key })
-	if i < 0 {
-		return nil
+	const few = 32 // up to here looking at each is cheaper than keeping a map
+	if len(o.members) <= few {
+		i := slices.IndexFunc(o.members, func(m member) bool { return m.key == key })
+		if i < 0 {
+			return nil
+		}
+		return &o.members[i]
 	}
-	return &o.members[i]
+	index := o.index.Load()
+	if index == nil { // of two who make it at once either may win, as they are equal
+		made := make(map[string]*member, len(o.members))
+		for i := range o.members {
+			made[o.members[i].key] = &o.members[i]
+		}
+		index = &made
+		o.index.Store(index)
+	}
+	return (*index)[key]
 }
 
 // cover is what some parameters, merged, have at the beginning of a path, there

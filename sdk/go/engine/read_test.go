@@ -30,6 +30,38 @@ func stack(experiments ...[]string) *configv1.Snapshot {
 	return s
 }
 
+// TestReadOfManyMembers reads each of more members than are looked at one by one.
+func TestReadOfManyMembers(t *testing.T) {
+	t.Parallel()
+	const many = 1000
+	upper, lower := []byte("{"), []byte("{")
+	for i := range many {
+		upper = fmt.Appendf(upper, `"a%d":%d,`, i, i)
+		lower = fmt.Appendf(lower, `"b%d":%d,`, i, i)
+	}
+	rules, err := engine.Compile(nil, stack([]string{string(upper) + `"x":1}`}, []string{string(lower) + `"x":2}`}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := rules.Evaluate("s", engine.Context{{Name: "user_id", Value: engine.StringValue("u")}}, nil, nil)
+	for i := range many {
+		for j, letter := range "ab" {
+			if got := rules.Read(result, fmt.Sprintf("%c%d", letter, i)); got.Value != strconv.Itoa(i) || got.Winner != int32(j) {
+				t.Errorf("%c%d: got %+v", letter, i, got)
+			}
+		}
+	}
+	if got := rules.Read(result, "x"); got.Value != "1" || !slices.Equal(got.Hidden, []int32{1}) {
+		t.Errorf("x: got %+v", got)
+	}
+	if got := rules.Read(result, "c1"); got.Value != "" || got.Winner != -1 {
+		t.Errorf("c1: got %+v", got)
+	}
+	if got := len(rules.Leaves(result)); got != 2*many+1 {
+		t.Errorf("%d leaves", got)
+	}
+}
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	layers := [][]string{

@@ -40,10 +40,20 @@ func (e *emitter) start(client *strata.Client) {
 		return
 	}
 	e.running, e.status = true, ""
-	for len(e.channel) > 0 { // what nobody has read before the last end
-		<-e.channel
-	}
+	e.drain()
 	e.stop = client.OnChange(e.take)
+}
+
+// drain takes out what nobody has read before the last end. A reader of that time
+// may still be there, and be faster.
+func (e *emitter) drain() {
+	for {
+		select {
+		case <-e.channel:
+		default:
+			return
+		}
+	}
 }
 
 // end ends that.

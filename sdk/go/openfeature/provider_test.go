@@ -81,6 +81,20 @@ func TestNobodyReads(t *testing.T) {
 	}
 }
 
+// TestStartAgain forgets what nobody has read before.
+func TestStartAgain(t *testing.T) {
+	t.Parallel()
+	p := New(alone(t))
+	for range 2 {
+		p.events.start(p.client)
+		if n := len(p.EventChannel()); n > 0 {
+			t.Errorf("%d events are left of the last time", n)
+		}
+		p.events.become(openfeature.ProviderReady)
+		p.Shutdown()
+	}
+}
+
 // TestTrackWaitsForNobody tracks where nothing can be sent.
 func TestTrackWaitsForNobody(t *testing.T) {
 	t.Parallel()

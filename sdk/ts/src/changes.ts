@@ -49,7 +49,7 @@ export class Changes<Rules> {
     this.#due = false;
     const before = this.#told;
     const after = this.#moment();
-    if (after.state === before.state && after.rules === before.rules) {
+    if (before.state === "CLOSED" || (after.state === before.state && after.rules === before.rules)) {
       return;
     }
     this.#told = after;
@@ -65,8 +65,8 @@ export class Changes<Rules> {
     };
     for (const listener of this.#listeners) {
       // What goes wrong there is no reason not to tell the others.
-      void Promise.resolve(change)
-        .then(listener)
+      void Promise.resolve()
+        .then(() => (this.#listeners.has(listener) ? listener(change) : undefined))
         .catch((error: unknown) => {
           this.#log.error("a listener of changes has failed", { error });
         });

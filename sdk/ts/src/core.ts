@@ -118,7 +118,8 @@ export class Core {
   }
 
   knows(service: string, path: string): boolean {
-    return this.#running?.rules.knows(service, path) ?? false;
+    // Not all callers have types.
+    return typeof path === "string" && (this.#running?.rules.knows(service, path) ?? false);
   }
 
   onChange(listener: (change: Change) => unknown): () => void {

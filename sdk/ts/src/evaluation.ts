@@ -94,6 +94,9 @@ export class Evaluation {
       return { ...nothing, error: evaluated, revision: 0 };
     }
     const { revision } = evaluated;
+    if (typeof path !== "string") {
+      return { ...nothing, error: "NOT_FOUND", revision }; // not all callers have types
+    }
     const reading = this.#reading(evaluated, path);
     const match = evaluated.result.matches[reading.winner];
     if (match) {
@@ -115,7 +118,7 @@ export class Evaluation {
 
   #read(path: string): unknown {
     const evaluated = this.#evaluated;
-    return typeof evaluated === "string" ? undefined : this.#value(evaluated, path);
+    return typeof evaluated === "string" || typeof path !== "string" ? undefined : this.#value(evaluated, path);
   }
 
   #value(evaluated: Evaluated, path: string): unknown {
@@ -126,7 +129,7 @@ export class Evaluation {
 
   #reading(evaluated: Evaluated, path: string): ReturnType<Evaluated["result"]["read"]> {
     const { result } = evaluated;
-    const reading = result.read(String(path)); // not all callers have types
+    const reading = result.read(path);
     for (const i of reading.exposed) {
       const match = result.matches[i];
       if (match) {

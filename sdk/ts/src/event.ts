@@ -1,8 +1,7 @@
 import { create, type JsonObject } from "@bufbuild/protobuf";
 
 import type { Context } from "./engine/index.js";
-import { isWellFormed } from "./engine/text.js";
-import { keyOf } from "./exposures.js";
+import { isSendable, keyOf, maxKeyBytes } from "./exposures.js";
 import { EventSchema, type Event as EventMessage } from "./gen/strata/serving/v1/event_pb.js";
 
 /** Something that a user did, or that was measured of them. */
@@ -13,20 +12,21 @@ export interface Event {
   readonly context: Context;
   /** How much, if that can be said. Finite. */
   readonly value?: number | undefined;
-  /** Anything else that JSON can hold: at most 16 KiB of it. */
+  /** Anything else that JSON can hold: at most 16 KiB of it, nested at most 64 levels deep. */
   readonly properties?: Readonly<Record<string, unknown>> | undefined;
 }
 
 // Limits of the contract.
 const maxNameBytes = 256;
 const maxUnits = 16;
-const maxKeyBytes = 4096;
 const maxPropertiesBytes = 16 << 10;
+/** Not one of the contract: what encodes them takes stack for each level. */
+const maxPropertiesDepth = 64;
 
 /** Returns what is sent of an event, or what is wrong with it. hashKeys are the attributes that layers hash. */
 export function messageOf(event: Event, hashKeys: readonly string[]): EventMessage | string {
   const { name, context, value, properties }: Record<string, unknown> = { ...event };
-  if (typeof name !== "string" || name === "" || !fits(name, maxNameBytes)) {
+  if (typeof name !== "string" || name === "" || !isSendable(name, maxNameBytes)) {
     return "the name of an event has 1 to 256 bytes of UTF-8";
   }
   if (value !== undefined && !Number.isFinite(value)) {
@@ -43,7 +43,7 @@ export function messageOf(event: Event, hashKeys: readonly string[]): EventMessa
   if (properties !== undefined) {
     const object = jsonOf(properties);
     if (!object) {
-      return "the properties of an event are an object of at most 16 KiB of JSON";
+      return "the properties of an event are an object of at most 16 KiB and 64 levels of JSON";
     }
     message.properties = object;
   }
@@ -56,7 +56,7 @@ function unitsOf(context: unknown, hashKeys: readonly string[]): Record<string, 
   if (typeof context === "object" && context !== null) {
     for (const name of hashKeys) {
       const key = keyOf(context as Context, name);
-      if (key !== undefined && units.length < maxUnits && fits(key, maxKeyBytes)) {
+      if (key !== undefined && units.length < maxUnits && isSendable(key, maxKeyBytes)) {
         units.push([name, key]);
       }
     }
@@ -69,12 +69,17 @@ function jsonOf(properties: unknown): JsonObject | undefined {
     const text = JSON.stringify(properties);
     const value: unknown = JSON.parse(text);
     const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject && fits(text, maxPropertiesBytes) ? (value as JsonObject) : undefined;
+    const fits = isSendable(text, maxPropertiesBytes) && isWithin(value, maxPropertiesDepth);
+    return isObject && fits ? (value as JsonObject) : undefined;
   } catch {
     return undefined;
   }
 }
 
-function fits(text: string, most: number): boolean {
-  return isWellFormed(text) && new TextEncoder().encode(text).length <= most;
+/** Reports whether JSON is nested at most so many levels deep. */
+function isWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) {
+    return true;
+  }
+  return levels > 0 && Object.values(value).every((each) => isWithin(each, levels - 1));
 }

@@ -1,13 +1,18 @@
 import { create } from "@bufbuild/protobuf";
 
 import { keyText, slot, type Context, type Match } from "./engine/index.js";
-import { isWellFormed } from "./engine/text.js";
+import { utf8Length, isWellFormed } from "./engine/text.js";
 import { type Exposure, ExposureSchema } from "./gen/strata/serving/v1/event_pb.js";
 import { Meetings } from "./meetings.js";
 
+// Limits of the contract.
+export const maxKeyBytes = 4096;
+const maxPathBytes = 4096;
+
 /** Where exposures go. */
 export interface Outgoing {
-  putExposure(exposure: Exposure): void;
+  /** Returns false for one that is dropped. */
+  putExposure(exposure: Exposure): boolean;
   drop(count: number, why: string): void;
 }
 
@@ -32,11 +37,11 @@ export class Exposer {
     if (key === undefined || this.#meetings.again(match, key, hidden)) {
       return; // without a key, the context is not what was evaluated
     }
-    if (!isWellFormed(path)) {
-      this.#outgoing.drop(1, "text that has no UTF-8 can not be sent");
+    if (!isSendable(key, maxKeyBytes) || !isSendable(path, maxPathBytes)) {
+      this.#outgoing.drop(1, "a key or path is not UTF-8, or too long to be sent");
       return;
     }
-    this.#outgoing.putExposure(
+    const taken = this.#outgoing.putExposure(
       create(ExposureSchema, {
         service: occasion.service,
         layerId: match.layerId,
@@ -51,6 +56,9 @@ export class Exposer {
         hidden,
       }),
     );
+    if (!taken) {
+      this.#meetings.forget(match, key, hidden);
+    }
   }
 }
 
@@ -61,4 +69,9 @@ export function keyOf(context: Context, name: string): string | undefined {
   } catch {
     return undefined; // what throws when it is looked at is no key
   }
+}
+
+/** Reports whether a server takes a text. */
+export function isSendable(text: string, mostBytes: number): boolean {
+  return isWellFormed(text) && utf8Length(text) <= mostBytes;
 }

@@ -13,10 +13,12 @@ export class Meetings {
   #latest = new Set<string>();
   #previous = new Set<string>();
 
-  /** Reports whether a meeting is remembered, and remembers it. */
+  /** Reports whether a meeting need not be recorded, and remembers it. */
   again(match: Match, key: string, hidden: boolean): boolean {
-    const who = key.length > shortKey ? `#${key.length}.${hash(key)}` : `:${key}`;
-    const meeting = `${match.vid}.${match.window}.${hidden ? 1 : 0}${who}`;
+    if (hidden && this.#remembers(nameOf(match, key, false))) {
+      return true; // it was recorded when it was not hidden, which says more
+    }
+    const meeting = nameOf(match, key, hidden);
     if (this.#latest.has(meeting)) {
       return true;
     }
@@ -28,6 +30,23 @@ export class Meetings {
     this.#latest.add(meeting);
     return known;
   }
+
+  /** Has a meeting recorded the next time. */
+  forget(match: Match, key: string, hidden: boolean): void {
+    const meeting = nameOf(match, key, hidden);
+    this.#latest.delete(meeting);
+    this.#previous.delete(meeting);
+  }
+
+  #remembers(meeting: string): boolean {
+    return this.#latest.has(meeting) || this.#previous.has(meeting);
+  }
+}
+
+/** Returns a text that tells meetings apart. */
+function nameOf(match: Match, key: string, hidden: boolean): string {
+  const who = key.length > shortKey ? `#${key.length}.${hash(key)}` : `:${key}`;
+  return `${match.vid}.${match.window}.${hidden ? 1 : 0}${who}`;
 }
 
 /** Returns 64 bits in hexadecimal that tell texts apart. */

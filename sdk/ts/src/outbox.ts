@@ -57,12 +57,14 @@ export class Outbox implements Outgoing {
     return this.#dropped;
   }
 
-  /** Adds an exposure, which it owns then, and completes it. What is too much is dropped. */
-  putExposure(exposure: Exposure): void {
-    if (this.#accepts()) {
-      this.#complete(exposure);
-      this.#add({ exposure, since: now(), bytes: toBinary(ExposureSchema, exposure).length });
+  /** Adds an exposure, which it owns then, and completes it. What is too much is dropped: then it returns false. */
+  putExposure(exposure: Exposure): boolean {
+    if (!this.#accepts()) {
+      return false;
     }
+    this.#complete(exposure);
+    this.#add({ exposure, since: now(), bytes: toBinary(ExposureSchema, exposure).length });
+    return true;
   }
 
   /** Adds an event, as putExposure does. */

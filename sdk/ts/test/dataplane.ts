@@ -54,8 +54,10 @@ export interface DataPlane {
   readonly port: number;
   /** The value of a metric, with its labels; of one that is not there it is 0. */
   metric(name: string): Promise<number>;
-  /** Ends it at once, as a crash does, and returns what it has logged. */
-  kill(): Promise<LogLine[]>;
+  /** Ends it at once, as a crash does. */
+  kill(): Promise<void>;
+  /** What it has logged; all of it once it has ended. */
+  logged(): LogLine[];
 }
 
 /** A line of a log. */
@@ -101,10 +103,10 @@ export async function startDataPlane(folder: string, ...flags: string[]): Promis
       const line = text.split("\n").find((each) => each.startsWith(`${name} `));
       return Number(line?.slice(name.length + 1) ?? 0);
     },
-    async kill() {
+    kill() {
       child.kill("SIGKILL");
-      await ended;
-      return seen.map((line) => JSON.parse(line) as LogLine);
+      return ended;
     },
+    logged: () => seen.map((line) => JSON.parse(line) as LogLine),
   };
 }

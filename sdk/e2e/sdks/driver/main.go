@@ -83,8 +83,7 @@ func (d *driver) say(what string, value any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.out.Encode(map[string]any{what: value}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		panic(err)
 	}
 }
 

@@ -18,36 +18,36 @@ class Changes:
     """Calls listeners in a thread, which begins with the first of them. Changes that
     come while one is told are merged into the next one."""
 
-    def __init__(self, core: Core, listeners: tuple[Listener, ...] = ()) -> None:
+    def __init__(self, core: Core, listeners: dict[object, Listener] | None = None) -> None:
         self._core = core
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the thread
         self._thread: threading.Thread | None = None
-        self.listeners: tuple[Listener, ...] = ()
-        for listener in listeners:
-            self.add(listener)
+        self.listeners: dict[object, Listener] = {} if listeners is None else listeners
+        """By what only their stop knows. A process that was forked goes on with the same
+        dict, which needs no lock, so that a stop of the parent's holds there as well."""
 
     def add(self, listener: Listener) -> Callable[[], None]:
         """Has a function called after each change from now on, until what is returned
         is called."""
+        name = object()
+        self.listeners[name] = listener
+        self.start()
 
-        def tell(change: Change) -> None:
-            listener(change)
+        def stop() -> None:
+            self.listeners.pop(name, None)
 
+        return stop
+
+    def start(self) -> None:
+        """Begins to tell those that there are."""
         with self._lock:
-            self.listeners = (*self.listeners, tell)
-            if self._thread is None:
+            if self._thread is None and self.listeners:
                 told = self._moment()
                 thread = threading.Thread(
                     target=self._run, args=(told,), name="strata-changes", daemon=True
                 )
                 thread.start()
                 self._thread = thread  # from here on it can be waited for
-
-        def stop() -> None:
-            with self._lock:
-                self.listeners = tuple(other for other in self.listeners if other is not tell)
-
-        return stop
 
     def join(self, timeout: float) -> None:
         """Waits until the last change was told."""
@@ -80,19 +80,19 @@ class Changes:
     def _tell(
         self, before: tuple[Running | None, State], now: tuple[Running | None, State]
     ) -> None:
-        listeners = self.listeners
+        listeners = tuple(self.listeners.items())
         if not listeners:
             return
         keys: tuple[str, ...] = ()
         if before[0] is not now[0]:
             keys = tuple(changed(_rules(before[0]), _rules(now[0])))
         change = Change(_revision(before[0]), _revision(now[0]), before[1], now[1], keys)
-        for listener in listeners:
-            if listener not in self.listeners:
+        for name, listener in listeners:
+            if name not in self.listeners:
                 continue  # it was stopped meanwhile
             try:
                 listener(change)
-            except Exception:
+            except BaseException:  # or one that exits, or was cancelled, would silence all
                 self._core.log.exception("a function that was to be told of a change has failed")
 
 

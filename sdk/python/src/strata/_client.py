@@ -16,7 +16,7 @@ from strata._changes import Changes
 from strata._core import Core, Times
 from strata._engine import Explanation
 from strata._evaluation import Context, Evaluation, evaluate
-from strata._event import Event, content_of
+from strata._event import Event, EventError, content_of
 from strata._running import NO_RULES
 from strata._settings import Settings, resolve
 from strata._status import Change, Status
@@ -143,13 +143,14 @@ class Client:
         empty one."""
         running = self._current().running
         rules = NO_RULES if running is None else running.rules
-        return rules.explain(service, context)
+        return rules.explain(service if isinstance(service, str) else "", context)
 
     def knows(self, service: str, path: str) -> bool:
         """Reports whether a variant of the service sets anything at a path; for the empty
         path, whether the service has variants at all. It records no exposure."""
         running = self._current().running
-        return running is not None and running.rules.knows(service, path)
+        named = isinstance(service, str) and isinstance(path, str)  # else it would raise
+        return named and running is not None and running.rules.knows(service, path)
 
     def on_change(self, tell: Callable[[Change], None]) -> Callable[[], None]:
         """Has a function called after each change from now on, until what is returned is
@@ -184,7 +185,7 @@ class Client:
         core = self._current()
         try:
             content = content_of(event, core.running)
-        except ValueError as error:
+        except EventError as error:
             core.outbox.drop(1, str(error))
         except Exception as error:
             core.outbox.drop(1, f"an event can not be read: {type(error).__name__}")
@@ -221,15 +222,16 @@ class Client:
         return self._core
 
     def _revive(self) -> None:
-        parent, listeners = self._core, self._changes.listeners
+        parent = self._core
         self._settings = self._settings.of_child()
         core = Core(self._settings, self._times, parent.legacy())
+        self._changes = Changes(core, self._changes.listeners)
         if parent.closed:
             core.shut()
         else:
             # A process that is about to end starts no threads, and evaluates.
             with contextlib.suppress(RuntimeError):
-                self._changes = Changes(core, listeners)
+                self._changes.start()
                 core.start()
             _process.register(self)
         self._core = core

@@ -38,18 +38,18 @@ class Delivery:
     def run(self) -> None:
         """Sends until the outbox is shut, and then what is left until expire."""
         pause = 0.0  # after a failure
+        closing = False
         while not self._expired.is_set():
+            if self._outbox.shut and not closing:
+                closing, pause = True, 0.0  # there is no time for long ones
             batch, due = self._outbox.batch()
-            if not batch and self._outbox.shut:
+            if not batch and closing:
                 break
-            if pause > 0:
-                # The closing ends a wait that it finds, and no later one.
-                self._wait(pause * random.uniform(0.5, 1))
-            elif not batch or (due > 0 and not self._outbox.shut):
+            if batch and pause > 0:
+                if self._wait(pause * random.uniform(0.5, 1)):
+                    continue
+            elif not batch or (due > 0 and not closing):
                 self._await_more(batch, due)
-                continue
-            if not batch:
-                pause = 0.0
                 continue
             if self._send(batch):
                 pause = 0.0
@@ -63,12 +63,14 @@ class Delivery:
         self._expired.set()
         self._transport.interrupt()
 
-    def _wait(self, wait: float) -> None:
+    def _wait(self, wait: float) -> bool:
+        """Waits after a failure, and reports whether the closing has come meanwhile, which
+        ends the wait."""
         if self._outbox.shut:
             self._expired.wait(wait)
-            return
+            return False
         with self._outbox.changed:
-            self._outbox.changed.wait_for(lambda: self._outbox.shut, wait)
+            return self._outbox.changed.wait_for(lambda: self._outbox.shut, wait)
 
     def _await_more(self, batch: list[Entry], due: float) -> None:
         outbox, enough = self._outbox, BATCH_ENTRIES if batch else 1
@@ -83,24 +85,32 @@ class Delivery:
         with GATE:
             request = RecordRequest(
                 exposures=[_exposure(e, e.content) for e in batch if isinstance(e.content, Met)],
-                events=[_event(e, e.content) for e in batch if isinstance(e.content, Did)],
+                events=[
+                    event
+                    for e in batch
+                    if isinstance(e.content, Did) and (event := _event(e, e.content)) is not None
+                ],
                 client=self._client,
             )
-        try:
-            answer = self._transport.call(
-                "strata.serving.v1.EventService/Record",
-                request,
-                RecordResponse,
-                timeout=_ANSWER_TIMEOUT,
-                profile=REQUEST,
-            )
-        except CallError as error:
-            if error.code not in _FINAL:
-                return False
-            self._outbox.drop(len(batch), f"the server takes none: {error}")
-            return True
-        if answer.refusals:
-            self._outbox.drop(len(answer.refusals), "the server refuses some as malformed")
+        fit = len(request.exposures) + len(request.events)
+        if fit > 0:
+            try:
+                answer = self._transport.call(
+                    "strata.serving.v1.EventService/Record",
+                    request,
+                    RecordResponse,
+                    timeout=_ANSWER_TIMEOUT,
+                    profile=REQUEST,
+                )
+            except CallError as error:
+                if error.code not in _FINAL:
+                    return False
+                self._outbox.drop(fit, f"the server takes none: {error.code}")
+            else:
+                if answer.refusals:
+                    self._outbox.drop(len(answer.refusals), "the server refuses some as malformed")
+        if fit < len(batch):
+            self._outbox.drop(len(batch) - fit, "the properties of some do not fit into a message")
         return True
 
 
@@ -122,7 +132,8 @@ def _exposure(entry: Entry, met: Met) -> Exposure:
     )
 
 
-def _event(entry: Entry, did: Did) -> Event:
+def _event(entry: Entry, did: Did) -> Event | None:
+    """Returns the message of an event, nothing if it can not be one."""
     event = Event(
         insert_id=entry.insert_id,
         time=Timestamp.from_nanos(entry.nanos),
@@ -132,5 +143,9 @@ def _event(entry: Entry, did: Did) -> Event:
     if did.value is not None:
         event.value = did.value
     if did.properties:
-        event.properties = Struct.from_python(json.loads(did.properties))
+        try:
+            event.properties = Struct.from_python(json.loads(did.properties))
+            RecordRequest(events=[event]).to_binary()
+        except (ValueError, OverflowError, RecursionError):
+            return None  # it is nested too deeply, or has a number that is too large
     return event

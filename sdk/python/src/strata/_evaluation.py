@@ -166,11 +166,18 @@ def evaluate(
     """Returns what a service gets in a context. It never raises."""
     if running is None:
         return Evaluation(None, exposures, service, None, "NOT_READY")
-    if type(context) is not dict and not isinstance(context, Mapping):
+    if type(context) is not dict and not _is_mapping(context):
         return Evaluation(running, exposures, service, None, "INVALID_CONTEXT")
     if not isinstance(service, str):
         return Evaluation(running, exposures, service, None, "NOT_FOUND")
     return Evaluation(running, exposures, service, running.rules.evaluate(service, context), "")
+
+
+def _is_mapping(context: object) -> bool:
+    try:
+        return isinstance(context, Mapping)
+    except Exception:
+        return False  # one that stands for another object asks that for its class
 
 
 def read_as(evaluation: Evaluation, kind: Kind, path: str, default: object) -> Parameter:

@@ -31,28 +31,33 @@ class Event:
     """Anything else that JSON can hold: at most 16 KiB of it."""
 
 
+class EventError(Exception):
+    """Why an event can not be sent. It says nothing of what is in the event, as it is
+    logged, each text once."""
+
+
 def content_of(event: Event, running: Running | None) -> Did:
-    """Returns what of an event is sent. It raises ValueError for one that can not be,
-    with the reason, and whatever a context or property raises."""
+    """Returns what of an event is sent. It raises EventError for one that can not be,
+    and whatever a context or property raises."""
     if not isinstance(event, Event) or not isinstance(event.name, str):
-        raise ValueError("what was given is no event")
+        raise EventError("what was given is no event")
     if not event.name or not sendable(event.name, _MAX_NAME_BYTES):
-        raise ValueError("the name of an event has 1 to 256 bytes of UTF-8")
+        raise EventError("the name of an event has 1 to 256 bytes of UTF-8")
     if running is None:
-        raise ValueError(
+        raise EventError(
             "before there is a configuration, nobody knows what of an event's context may be sent"
         )
     units = running.units(event.context) if isinstance(event.context, Mapping) else {}
     if not units:
-        raise ValueError("the context of an event has no attribute that a layer hashes")
+        raise EventError("the context of an event has no attribute that a layer hashes")
     value = None if event.value is None else float(event.value)
     if value is not None and not math.isfinite(value):
-        raise ValueError("the value of an event is finite")
+        raise EventError("the value of an event is finite")
     text = ""
     if event.properties:
         text = json.dumps(
             dict(event.properties), allow_nan=False, separators=(",", ":"), ensure_ascii=False
         )
         if not sendable(text, _MAX_PROPERTIES_BYTES):
-            raise ValueError("the properties of an event are at most 16 KiB of JSON")
+            raise EventError("the properties of an event are at most 16 KiB of JSON")
     return Did(event.name, units, value, text)

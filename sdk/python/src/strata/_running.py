@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 from strata._engine import Ruleset, key_of
-from strata._engine.cache import Cache
 from strata._view import View, compile_view
 
 _MAX_UNITS = 16
@@ -21,22 +19,19 @@ class Running:
 
     view: View
     rules: Ruleset
+    hash_keys: tuple[str, ...]
+    """The context fields that layers hash."""
 
     @staticmethod
     def of(before: Running | None, view: View) -> Running:
         """Compiles what differs from what runs. It raises ViewFaults."""
         previous = None if before is None else (before.view, before.rules)
-        return Running(view, compile_view(previous, view))
+        rules = compile_view(previous, view)
+        return Running(view, rules, tuple(rules.hash_keys()))
 
     def of_child(self) -> Running:
-        """Returns the same for a process that was forked: without the lock of the cache,
-        which another thread of the parent may have held."""
-        return Running(self.view, Ruleset(self.rules._state, Cache()))
-
-    @cached_property
-    def hash_keys(self) -> tuple[str, ...]:
-        """The context fields that layers hash."""
-        return tuple(self.rules.hash_keys())
+        """Returns the same for a process that was forked, with no lock of the parent's."""
+        return replace(self, rules=self.rules.detached())
 
     def units(self, context: Mapping[str, object]) -> dict[str, str]:
         """Returns the key texts of a context, by the field that is hashed."""

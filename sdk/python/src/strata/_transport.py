@@ -37,6 +37,9 @@ _MAX_ERROR_BYTES = 1 << 20
 _UNARY_TYPE = "application/proto"
 _STREAM_TYPE = "application/connect+proto"
 _COMPRESSED, _END = 1, 2  # flags of an envelope
+_FAILURES = (OSError, http.client.HTTPException, ValueError)
+"""What a connection raises. ValueError is for names and URLs that can not be right, such
+as that of a proxy."""
 
 Answer = TypeVar("Answer", bound=Message[Any])
 Frame_co = TypeVar("Frame_co", bound=Message[Any], covariant=True)
@@ -129,7 +132,7 @@ class HTTPTransport:
         at = urllib.parse.urlsplit(server.url)
         self._server = server
         self._secure = at.scheme == "https"
-        self._tls = (server.tls or ssl.create_default_context()) if self._secure else None
+        self._tls = server.tls
         self._host = at.hostname or ""
         self._port = at.port or (443 if self._secure else 80)
         self._prefix = urllib.parse.quote(at.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
@@ -167,7 +170,7 @@ class HTTPTransport:
                 return message
         except TimeoutError:
             raise CallError("deadline_exceeded", f"no answer within {timeout:g} s") from None
-        except (OSError, http.client.HTTPException) as error:
+        except _FAILURES as error:
             raise broken(error) from error
 
     def stream(
@@ -187,9 +190,7 @@ class HTTPTransport:
         except BaseException as error:
             if wire is not None:
                 self._forget(wire)
-            if isinstance(error, TimeoutError) or not isinstance(
-                error, (OSError, http.client.HTTPException)
-            ):
+            if isinstance(error, TimeoutError) or not isinstance(error, _FAILURES):
                 raise
             raise broken(error) from error
         return _HTTPStream(self, wire, response, answer)
@@ -256,7 +257,11 @@ class HTTPTransport:
     def _connect(self, deadline: float) -> Wire:
         if self._interrupted:
             raise ConnectionAbortedError("the client is closed")
-        wire = Wire(self._host, self._port, self._tls)
+        if self._secure and self._tls is None:
+            # Here and not before, as it takes longer than evaluations may wait, which
+            # begin to follow in a process that was forked.
+            self._tls = ssl.create_default_context()
+        wire = Wire(self._host, self._port, self._tls if self._secure else None)
         self._open.add(wire)
         try:
             wire.connect(deadline)

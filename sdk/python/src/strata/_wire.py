@@ -54,7 +54,6 @@ class Wire:
     def until(self, deadline: float) -> None:
         """Says until when everything has to be sent and read."""
         self._deadline = deadline
-        self._deadline = deadline
         if self._reader is not None:
             self._reader.deadline = deadline
         if self.connection.sock is not None:

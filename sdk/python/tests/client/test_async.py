@@ -56,7 +56,7 @@ async def test_ready_that_is_cancelled(client: strata.AsyncClient) -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert client._client._changes.listeners == ()
+    assert not client._client._changes.listeners
 
 
 async def test_changes_are_told_on_the_loop(server: Server, client: strata.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -197,6 +198,18 @@ def test_what_is_no_context(client: Client, context: Any) -> None:
     assert e.get_string("text", "d") == "d"
 
 
+def test_a_context_that_stands_for_nothing(client: Client) -> None:
+    class Unbound:
+        """Stands for another object, as what frameworks make lazily, and there is none."""
+
+        @property  # type: ignore[misc]
+        def __class__(self) -> Any:
+            raise RuntimeError
+
+    context: Any = Unbound()
+    assert client.evaluate(SERVICE, context).lookup("text").error == "INVALID_CONTEXT"
+
+
 @pytest.mark.parametrize(
     "context",
     [{}, {1: 2}, {"user_id": None}, {"user_id": "\ud800"}, {"user_id": Decimal(1)},
@@ -221,6 +234,9 @@ def test_what_is_no_path(client: Client, path: Any) -> None:
 @pytest.mark.parametrize("service", [None, 7, ["shop"], {}])
 def test_what_is_no_service(client: Client, service: Any) -> None:
     assert client.evaluate(service, USER).lookup("text").error == "NOT_FOUND"
+    assert client.explain(service, USER).layers == ()
+    assert not client.knows(service, "text")
+    assert not client.knows(SERVICE, service)
 
 
 def test_explain(client: Client) -> None:
@@ -289,7 +305,11 @@ def test_listeners(server: Server, connect: Connect, caplog: pytest.LogCaptureFi
     def fail(_: strata.Change) -> None:
         raise RuntimeError("of a listener")
 
+    def leave(_: strata.Change) -> None:
+        sys.exit()
+
     client.on_change(fail)
+    client.on_change(leave)
     stopped = Changed(client)
     stopped.stop()
     stopped.stop()
@@ -299,6 +319,9 @@ def test_listeners(server: Server, connect: Connect, caplog: pytest.LogCaptureFi
     changed.seen.get(timeout=PATIENCE)  # is told last
     assert stopped.seen.empty()
     assert "of a listener" in caplog.text
+    client.close()
+    while changed.seen.get(timeout=PATIENCE).state_after != "CLOSED":
+        pass
 
 
 def test_a_cache_that_is_damaged(server: Server, connect: Connect, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from typing import Any
 
 import pytest
 from conftest import Connect
@@ -226,6 +227,75 @@ def test_events_that_can_not_be_sent(
     client.record(event)
     assert client.status().dropped == 1
     assert len(client._core.outbox) == 0
+
+
+def nested(depth: int) -> list[Any]:
+    inner: list[Any] = []
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+def test_properties_that_no_message_holds(
+    server: Server, history: History, connect: Connect
+) -> None:
+    client = ready(server, history, connect)
+    client.record(Event("e", {"user_id": "u"}, properties={"a": 10**400}))
+    client.record(Event("e", {"user_id": "u"}, properties={"a": nested(60)}))
+    client.record(Event("e", {"user_id": "u"}, properties={"a": nested(500)}))
+    client.record(Event("good", {"user_id": "u"}, properties={"a": nested(10)}))
+    color_of(client)
+    client.close()
+    batch = server.batches.get(timeout=PATIENCE)
+    assert [e.name for e in batch.events] == ["good"]
+    assert len(batch.exposures) == 1
+    assert client.status().dropped == 3
+
+
+def test_why_events_are_dropped_says_nothing_of_them(
+    server: Server, history: History, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = ready(server, history, connect)
+    for secret in ("ann's", "bob's"):
+        client.record(Event("e", {"user_id": "u"}, value=secret))  # type: ignore[arg-type]
+    assert client.status().dropped == 2
+    assert "'s" not in caplog.text
+    assert len(client._core.outbox._told) == 1
+
+
+def test_what_a_server_says_is_no_reason_of_its_own(
+    server: Server, history: History, connect: Connect
+) -> None:
+    def refuse(handler: Any, _body: bytes) -> bool:
+        recorded = str(handler.path).endswith("/Record")
+        if recorded:
+            handler.fail(400, "invalid_argument", details=[])
+            server.batches.put(RecordRequest())
+        return recorded
+
+    client = ready(server, history, connect)
+    server.raw = refuse
+    color_of(client)
+    client.close()
+    assert client._core.outbox._told == {"the server takes none: invalid_argument"}
+
+
+def test_the_closing_makes_pauses_short(
+    server: Server, history: History, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = 0.0  # of the longest pause
+    monkeypatch.setattr("random.uniform", lambda least, most: part * most)
+    server.record = lambda _: "unavailable"
+    client = ready(server, history, connect)
+    for user in range(BATCH_ENTRIES):
+        color_of(client, f"user_{user}")
+    for _ in range(20):  # after which the longest pause is a minute
+        server.batches.get(timeout=PATIENCE)
+    part = 1.0
+    answers: list[RecordResponse | str] = [RecordResponse(), "unavailable"]
+    server.record = lambda _: answers.pop() if client.status().state == "CLOSED" else "no"
+    client.close()
+    assert client.status().dropped == 0
 
 
 def test_an_event_before_there_is_a_configuration(server: Server, connect: Connect) -> None:

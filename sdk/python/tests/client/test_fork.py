@@ -14,7 +14,7 @@ import pytest
 from conftest import Connect
 from support import PATIENCE, Changed, History, Owner, Plane, Server, color_of, entities, hello
 
-from strata import Client
+from strata import Client, Event
 from strata._gate import GATE
 
 pytestmark = [
@@ -120,6 +120,7 @@ def test_locks_that_others_hold_at_a_fork(
     monkeypatch.setattr("strata._gate._PATIENCE", 0.01)
     client, _ = followed
     core = client._core
+    stop = client.on_change(lambda _: None)
     held, released = threading.Event(), threading.Event()
     running = core.running
     assert running is not None
@@ -130,6 +131,7 @@ def test_locks_that_others_hold_at_a_fork(
             core.outbox.changed,
             core.exposures.memory._lock,
             client._lock,
+            client._changes._lock,
             running.rules._cache._lock,
         ):
             held.set()
@@ -143,6 +145,9 @@ def test_locks_that_others_hold_at_a_fork(
         assert client.evaluate("shop", {"user_id": "new"}).get_object("", None) == {"color": "red"}
         assert client.status().revision == 1
         client.on_change(lambda _: None)()
+        stop()
+        client.record(Event("e", {"user_id": "new"}))
+        assert client.status().dropped == 0
         client.close()
 
     wait = in_child(work)
@@ -221,6 +226,23 @@ def test_changes_are_told_in_children_too(server: Server, followed: tuple[Client
         client.status()
         assert told.get(timeout=PATIENCE) == 2
         client.close()
+
+    wait = in_child(work)
+    server.watch().send(hello(30), history.publish(entities("blue")), history.heartbeat())
+    wait()
+
+
+def test_a_stop_of_the_parents(server: Server, followed: tuple[Client, History]) -> None:
+    client, history = followed
+    told: queue.Queue[int] = queue.Queue()
+    stop = client.on_change(lambda change: told.put(change.revision_after))
+
+    def work() -> None:
+        client.status()
+        stop()
+        Changed(client).until_color("blue")
+        client.close()
+        assert told.empty()
 
     wait = in_child(work)
     server.watch().send(hello(30), history.publish(entities("blue")), history.heartbeat())

@@ -126,6 +126,9 @@ def test_what_a_server_says_for_programs(server: Server, transport: HTTPTranspor
     assert refused(transport).reason == ""
     details[1]["value"] = "CgVhYg"  # cut off
     assert refused(transport).reason == ""
+    endless = b"\x0a" + b"\x80" * 20 + b"\x00" + base64.b64decode(error_info(b"R", b"strata") + "==")
+    details[1]["value"] = base64.b64encode(endless).decode()  # a length in too many bytes
+    assert refused(transport).reason == ""
 
 
 @pytest.mark.parametrize(
@@ -321,6 +324,21 @@ def test_a_proxy_of_the_environment(server: Server, monkeypatch: pytest.MonkeyPa
     direct = HTTPTransport(At(server.url))
     report(direct)
     direct.close()
+
+
+def test_a_proxy_that_is_none(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy:port")
+    transport = HTTPTransport(At("http://strata.example.com"))
+    assert refused(transport).code == "unavailable"
+    with pytest.raises(CallError):
+        transport.stream(WATCH, WatchRequest(), WatchResponse, timeout=PATIENCE)
+    transport.close()
+
+
+def test_a_host_whose_name_can_not_be_one() -> None:
+    transport = HTTPTransport(At("http://strata..example.com"))
+    assert refused(transport).code == "unavailable"
+    transport.close()
 
 
 def test_a_certificate_that_nobody_knows(server: Server) -> None:

@@ -11,13 +11,6 @@ const encoder = new TextEncoder();
 /** How long a key may be, in bytes, that is hashed without being joined to a salt. */
 const shortKey = 128;
 
-/**
- * From here on, in UTF-16 units, WebAssembly is the faster implementation, if it is
- * loaded. For short texts to get them there and the hash back takes longer than to
- * hash them.
- */
-const longText = 512;
-
 /** A key text, cut into words at each of the places where salts end in a word. */
 export class Key {
   text = "";
@@ -101,14 +94,17 @@ export class Salt {
   }
 }
 
+/**
+ * Returns the slot of a salt and a long key. WebAssembly takes such keys once it is
+ * loaded. For short ones it is slower: to get them there and the hash back, which is a
+ * BigInt, takes longer than to hash them.
+ */
 function longSlot(text: string): number {
-  if (text.length >= longText) {
-    try {
-      const hash = wasm()?.h64(text);
-      if (hash !== undefined) return Number(hash % 10_000n);
-    } catch {
-      // Its memory has an end.
-    }
+  try {
+    const hash = wasm()?.h64(text);
+    if (hash !== undefined) return Number(hash % 10_000n);
+  } catch {
+    // Its memory has an end.
   }
   const utf8 = encoder.encode(text);
   return hashSlot(wordsOf(utf8), utf8.length);
@@ -119,10 +115,19 @@ function longSlot(text: string): number {
  * pair is hashed as U+FFFD.
  */
 export function slot(salt: string, key: string): number {
-  const one = new Key();
-  one.set(key);
-  return new Salt(salt).slot(one);
+  let known = salts.get(salt);
+  if (!known) {
+    if (salts.size >= mostSalts) salts.clear();
+    salts.set(salt, (known = new Salt(salt)));
+  }
+  askedFor.set(key);
+  return known.slot(askedFor);
 }
+
+const askedFor = new Key();
+/** Those asked for lately: layers are few, and are asked for again and again. */
+const salts = new Map<string, Salt>();
+const mostSalts = 1024;
 
 /**
  * Returns the text that is hashed for a context value, undefined where it can not be

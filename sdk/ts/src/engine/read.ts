@@ -70,7 +70,7 @@ export class Way {
         ? { text: owned(text), winner: this.reached.at(-1) ?? -1 }
         : { text: undefined, winner: -1 };
     }
-    return first ? { text: merge(this.parts), winner: first.match } : { text: undefined, winner: -1 };
+    return first ? { text: owned(merge(this.parts)), winner: first.match } : { text: undefined, winner: -1 };
   }
 
   /**
@@ -133,7 +133,10 @@ function addPlaces(places: Map<string, Place>, params: Params, match: number): v
   }
 }
 
-/** Returns a text that is no part of a longer one, which would be kept in memory as a whole. */
+/**
+ * Returns a text that is no part of a longer one, which would be kept in memory as a
+ * whole: what is cut from the join keeps that alone.
+ */
 function owned(text: string): string {
-  return [text, ""].join("");
+  return ` ${text}`.slice(1);
 }

@@ -3,167 +3,178 @@
  * of which is an object.
  */
 
-// The primes of XXH64, from its specification, in halves.
-const high1 = 0x9e3779b1 | 0;
-const low1 = 0x85ebca87 | 0;
-const high2 = 0xc2b2ae3d | 0;
-const low2 = 0x27d4eb4f;
-const high3 = 0x165667b1;
-const low3 = 0x9e3779f9 | 0;
-const high4 = 0x85ebca77 | 0;
-const low4 = 0xc2b2ae63 | 0;
-const high5 = 0x27d4eb2f;
-const low5 = 0x165667c5;
+// The primes of XXH64, from its specification, in high and low halves.
+const p1h = 0x9e3779b1 | 0;
+const p1l = 0x85ebca87 | 0;
+const p2h = 0xc2b2ae3d | 0;
+const p2l = 0x27d4eb4f;
+const p3h = 0x165667b1;
+const p3l = 0x9e3779f9 | 0;
+const p4h = 0x85ebca77 | 0;
+const p4l = 0xc2b2ae63 | 0;
+const p5h = 0x27d4eb2f;
+const p5l = 0x165667c5;
 
-/** Functions that return the low half of a number leave the high one here. */
-let high = 0;
-
-/** Returns the high half of the product of two numbers of 32 bits without sign. */
-function productHigh(a: number, b: number): number {
-  const aLow = a & 0xffff;
-  const aHigh = a >>> 16;
-  const bLow = b & 0xffff;
-  const bHigh = b >>> 16;
-  const one = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
-  const two = (Math.imul(aLow, bHigh) + (one & 0xffff)) | 0;
-  return (Math.imul(aHigh, bHigh) + (one >>> 16) + (two >>> 16)) | 0;
+/** Returns the high half of a product of 64 bits. Its low half is Math.imul of the low halves. */
+function times(ah: number, al: number, bh: number, bl: number): number {
+  const a0 = al & 0xffff;
+  const a1 = al >>> 16;
+  const b0 = bl & 0xffff;
+  const b1 = bl >>> 16;
+  const one = (Math.imul(a1, b0) + (Math.imul(a0, b0) >>> 16)) | 0;
+  const two = (Math.imul(a0, b1) + (one & 0xffff)) | 0;
+  const high = (Math.imul(a1, b1) + (one >>> 16) + (two >>> 16)) | 0;
+  return (high + Math.imul(al, bh) + Math.imul(ah, bl)) | 0;
 }
 
-function times(aHigh: number, aLow: number, bHigh: number, bLow: number): number {
-  high = (productHigh(aLow, bLow) + Math.imul(aLow, bHigh) + Math.imul(aHigh, bLow)) | 0;
-  return Math.imul(aLow, bLow);
+/** Returns what the low half of a sum carries over into its high half, given one of what was added. */
+function carry(sum: number, added: number): number {
+  return sum >>> 0 < added >>> 0 ? 1 : 0;
 }
 
-function plus(aHigh: number, aLow: number, bHigh: number, bLow: number): number {
-  const low = (aLow + bLow) | 0;
-  high = (aHigh + bHigh + (low >>> 0 < aLow >>> 0 ? 1 : 0)) | 0;
-  return low;
-}
+/** The hash that was made last: its high and its low half. */
+const last = new Int32Array(2);
 
-/** Rotates to the left by 1 to 31 bits. */
-function rotate(aHigh: number, aLow: number, by: number): number {
-  high = (aHigh << by) | (aLow >>> (32 - by));
-  return (aLow << by) | (aHigh >>> (32 - by));
-}
+/** The four lanes of a text of 32 bytes or more, in halves. */
+const lanes = new Int32Array(8);
+const firstLanes = Int32Array.of(p1h + p2h + carry((p1l + p2l) | 0, p1l), p1l + p2l, p2h, p2l, 0, 0, ~p1h, -p1l);
+const laneRotations = Int32Array.of(1, 7, 12, 18);
 
 /** Adds a word to a lane. */
-function round(laneHigh: number, laneLow: number, wordHigh: number, wordLow: number): number {
-  let low = times(wordHigh, wordLow, high2, low2);
-  low = plus(high, low, laneHigh, laneLow);
-  low = rotate(high, low, 31);
-  return times(high, low, high1, low1);
+function round(lane: number, wh: number, wl: number): void {
+  const al = lanes[lane + 1] ?? 0;
+  const tl = Math.imul(wl, p2l);
+  const l = (al + tl) | 0;
+  const h = ((lanes[lane] ?? 0) + times(wh, wl, p2h, p2l) + carry(l, al)) | 0;
+  const rh = (h << 31) | (l >>> 1);
+  const rl = (l << 31) | (h >>> 1);
+  lanes[lane] = times(rh, rl, p1h, p1l);
+  lanes[lane + 1] = Math.imul(rl, p1l);
 }
 
-/** Adds a lane to the hash. */
-function mergeRound(hashHigh: number, hashLow: number, laneHigh: number, laneLow: number): number {
-  let low = round(0, 0, laneHigh, laneLow);
-  low = times(high ^ hashHigh, low ^ hashLow, high1, low1);
-  return plus(high, low, high4, low4);
+/** Leaves in last what the whole stripes of 32 bytes come to. */
+function hashStripes(words: Int32Array, bytes: number): void {
+  lanes.set(firstLanes);
+  for (let at = 0, end = (bytes >>> 5) << 3; at < end; at += 8) {
+    round(0, words[at + 1] ?? 0, words[at] ?? 0);
+    round(2, words[at + 3] ?? 0, words[at + 2] ?? 0);
+    round(4, words[at + 5] ?? 0, words[at + 4] ?? 0);
+    round(6, words[at + 7] ?? 0, words[at + 6] ?? 0);
+  }
+  let h = 0;
+  let l = 0;
+  for (let i = 0; i < 4; i++) {
+    const by = laneRotations[i] ?? 0;
+    const vh = lanes[2 * i] ?? 0;
+    const vl = lanes[2 * i + 1] ?? 0;
+    const rl = (vl << by) | (vh >>> (32 - by));
+    l = (l + rl) | 0;
+    h = (h + ((vh << by) | (vl >>> (32 - by))) + carry(l, rl)) | 0;
+  }
+  for (let lane = 0; lane < 8; lane += 2) {
+    const vh = lanes[lane] ?? 0;
+    const vl = lanes[lane + 1] ?? 0;
+    lanes[lane] = 0;
+    lanes[lane + 1] = 0;
+    round(lane, vh, vl);
+    h ^= lanes[lane] ?? 0;
+    l ^= lanes[lane + 1] ?? 0;
+    const tl = Math.imul(l, p1l);
+    h = times(h, l, p1h, p1l);
+    l = (tl + p4l) | 0;
+    h = (h + p4h + carry(l, tl)) | 0;
+  }
+  last[0] = h;
+  last[1] = l;
 }
 
 /**
- * Hashes the first bytes of some words, each of which has four bytes, the lowest first.
- * What is in the last word after the last byte makes no difference.
+ * Leaves in last the hash of the first bytes of some words, each of which has four bytes,
+ * the lowest first. What is in the last word after the last byte makes no difference.
  */
-function digest(words: Int32Array, bytes: number): number {
+function hash(words: Int32Array, bytes: number): void {
   let at = 0;
   let left = bytes;
-  let h = high5;
-  let l = low5;
+  let h = p5h;
+  let l = p5l;
   if (bytes >= 32) {
-    l = stripes(words, bytes);
-    h = high;
-    left &= 31;
+    hashStripes(words, bytes);
+    h = last[0] ?? 0;
+    l = last[1] ?? 0;
+    left = bytes & 31;
     at = (bytes - left) >> 2;
   }
-  l = plus(h, l, 0, bytes);
-  h = high;
+  const sum = (l + bytes) | 0;
+  h = (h + carry(sum, l)) | 0;
+  l = sum;
   for (; left >= 8; left -= 8, at += 2) {
-    const low = round(0, 0, words[at + 1] ?? 0, words[at] ?? 0);
-    l = rotate(h ^ high, l ^ low, 27);
-    l = times(high, l, high1, low1);
-    l = plus(high, l, high4, low4);
-    h = high;
+    const wl = words[at] ?? 0;
+    const kh = times(words[at + 1] ?? 0, wl, p2h, p2l);
+    const kl = Math.imul(wl, p2l);
+    const sh = (kh << 31) | (kl >>> 1);
+    const sl = (kl << 31) | (kh >>> 1);
+    h ^= times(sh, sl, p1h, p1l);
+    l ^= Math.imul(sl, p1l);
+    const rh = (h << 27) | (l >>> 5);
+    const rl = (l << 27) | (h >>> 5);
+    const tl = Math.imul(rl, p1l);
+    l = (tl + p4l) | 0;
+    h = (times(rh, rl, p1h, p1l) + p4h + carry(l, tl)) | 0;
   }
   if (left >= 4) {
-    const low = times(0, words[at++] ?? 0, high1, low1);
-    l = rotate(h ^ high, l ^ low, 23);
-    l = times(high, l, high2, low2);
-    l = plus(high, l, high3, low3);
-    h = high;
+    const wl = words[at++] ?? 0;
+    h ^= times(0, wl, p1h, p1l);
+    l ^= Math.imul(wl, p1l);
+    const rh = (h << 23) | (l >>> 9);
+    const rl = (l << 23) | (h >>> 9);
+    const tl = Math.imul(rl, p2l);
+    l = (tl + p3l) | 0;
+    h = (times(rh, rl, p2h, p2l) + p3h + carry(l, tl)) | 0;
     left -= 4;
   }
   for (let word = words[at] ?? 0; left > 0; left--, word >>>= 8) {
-    const low = times(0, word & 0xff, high5, low5);
-    l = rotate(h ^ high, l ^ low, 11);
-    l = times(high, l, high1, low1);
-    h = high;
+    const byte = word & 0xff;
+    h ^= times(0, byte, p5h, p5l);
+    l ^= Math.imul(byte, p5l);
+    const rh = (h << 11) | (l >>> 21);
+    const rl = (l << 11) | (h >>> 21);
+    h = times(rh, rl, p1h, p1l);
+    l = Math.imul(rl, p1l);
   }
-  l = times(h, l ^ (h >>> 1), high2, low2);
-  h = high;
-  l = times(h ^ (h >>> 29), l ^ ((l >>> 29) | (h << 3)), high3, low3);
-  return l ^ high;
-}
-
-/** Hashes all whole stripes of 32 bytes. */
-function stripes(words: Int32Array, bytes: number): number {
-  let l1 = plus(high1, low1, high2, low2);
-  let h1 = high;
-  let l2 = low2;
-  let h2 = high2;
-  let l3 = 0;
-  let h3 = 0;
-  let l4 = plus(~high1, ~low1, 0, 1);
-  let h4 = high;
-  for (let at = 0, end = (bytes >>> 5) << 3; at < end; at += 8) {
-    l1 = round(h1, l1, words[at + 1] ?? 0, words[at] ?? 0);
-    h1 = high;
-    l2 = round(h2, l2, words[at + 3] ?? 0, words[at + 2] ?? 0);
-    h2 = high;
-    l3 = round(h3, l3, words[at + 5] ?? 0, words[at + 4] ?? 0);
-    h3 = high;
-    l4 = round(h4, l4, words[at + 7] ?? 0, words[at + 6] ?? 0);
-    h4 = high;
-  }
-  let l = rotate(h1, l1, 1);
-  let h = high;
-  let low = rotate(h2, l2, 7);
-  l = plus(high, low, h, l);
-  h = high;
-  low = rotate(h3, l3, 12);
-  l = plus(high, low, h, l);
-  h = high;
-  low = rotate(h4, l4, 18);
-  l = plus(high, low, h, l);
-  l = mergeRound(high, l, h1, l1);
-  l = mergeRound(high, l, h2, l2);
-  l = mergeRound(high, l, h3, l3);
-  return mergeRound(high, l, h4, l4);
+  l ^= h >>> 1;
+  h = times(h, l, p2h, p2l);
+  l = Math.imul(l, p2l);
+  l ^= (l >>> 29) | (h << 3);
+  h ^= h >>> 29;
+  h = times(h, l, p3h, p3l);
+  l = Math.imul(l, p3l);
+  last[0] = h;
+  last[1] = l ^ h;
 }
 
 /** Returns the hash of the first bytes of some words, modulo 10,000. */
 export function hashSlot(words: Int32Array, bytes: number): number {
-  const low = digest(words, bytes);
-  return (((high >>> 0) % 10_000) * 7296 + ((low >>> 0) % 10_000)) % 10_000; // 2^32 mod 10,000 is 7296
+  hash(words, bytes);
+  const high = ((last[0] ?? 0) >>> 0) % 10_000;
+  const low = ((last[1] ?? 0) >>> 0) % 10_000;
+  return (high * 7296 + low) % 10_000; // 2^32 modulo 10,000 is 7296
 }
 
 /** Returns bytes as the words that are hashed. */
 export function wordsOf(bytes: Uint8Array): Int32Array {
   const words = new Int32Array((bytes.length + 3) >> 2);
-  for (let i = 0; i < bytes.length; i++) {
-    const word = words[i >> 2] ?? 0;
-    words[i >> 2] = word | ((bytes[i] ?? 0) << (8 * (i & 3)));
-  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const whole = bytes.length >> 2;
+  for (let i = 0; i < whole; i++) words[i] = view.getInt32(4 * i, true);
+  let word = 0;
+  for (let i = 4 * whole; i < bytes.length; i++) word |= (bytes[i] ?? 0) << (8 * (i & 3));
+  if (whole < words.length) words[whole] = word;
   return words;
 }
 
 /** Returns the hash of a text's UTF-8 as 16 hexadecimal digits. */
 export function xxh64(text: string): string {
   const bytes = new TextEncoder().encode(text);
-  const low = digest(wordsOf(bytes), bytes.length);
-  return half(high) + half(low);
-}
-
-function half(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, "0");
+  hash(wordsOf(bytes), bytes.length);
+  return Array.from(last, (half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
 }

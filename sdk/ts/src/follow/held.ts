@@ -128,7 +128,8 @@ export class Held {
     const was = this.#isStale();
     this.#heard = now();
     this.#cancelSilence();
-    this.#cancelSilence = after(patience * heartbeat, () => this.#signal());
+    // Timers of Node are early by up to a millisecond, by the clock of now().
+    this.#cancelSilence = after(patience * heartbeat + 1, () => this.#signal());
     if (was) {
       this.#signal();
     }

@@ -104,7 +104,8 @@ export class Session {
     if (!next) {
       return undefined;
     }
-    this.#held.take(next, update.resumeToken);
+    // A copy, as the token would keep the whole frame in memory that it is a part of.
+    this.#held.take(next, Uint8Array.from(update.resumeToken));
     this.settled = true;
     if (this.#informed) {
       // What comes when a stream begins is not news, and may be as old as what a relay

@@ -11,6 +11,7 @@ export interface WireExposure {
   readonly vid: number;
   readonly epoch: string;
   readonly revision: string;
+  readonly hidden: boolean;
 }
 
 /** What a data plane answers for a service: strata.serving.v1.ServiceResult, with exposures. */
@@ -91,24 +92,20 @@ export class Answer implements Result {
 
   #read(path: string, keys: readonly string[]): Reading {
     const at = joinPath(keys);
-    const whole = keys.length === 0;
     const value = this.#at(keys);
-    const exposed = new Set<number>();
-    const hidden = new Set<number>();
-    for (const leaf of this.#leaves) {
-      if (whole || isAtOrBelow(leaf.path, at) || isAtOrBelow(at, leaf.path)) {
-        leaf.exposed.forEach((i) => exposed.add(i));
-        leaf.hidden.forEach((i) => hidden.add(i));
-      }
-    }
+    const here = { path, text: value === undefined ? "" : JSON.stringify(value), value };
     const all = this.matches.map((_, i) => i);
-    const winner = whole ? (all[0] ?? -1) : value === undefined ? -1 : (this.#winners.get(at) ?? -1);
+    if (keys.length === 0) {
+      const isHidden = (i: number) => this.matches[i]?.exposure.hidden ?? false;
+      return { ...here, winner: all[0] ?? -1, exposed: all.filter((i) => !isHidden(i)), hidden: all.filter(isHidden) };
+    }
+    const leaves = this.#leaves.filter((leaf) => isAtOrBelow(leaf.path, at) || isAtOrBelow(at, leaf.path));
+    const exposed = new Set(leaves.flatMap((leaf) => leaf.exposed));
+    const hidden = new Set(leaves.flatMap((leaf) => leaf.hidden));
     return {
-      path,
-      text: value === undefined ? "" : JSON.stringify(value),
-      value,
-      winner,
-      exposed: all.filter((i) => exposed.has(i) || (whole && !hidden.has(i))),
+      ...here,
+      winner: value === undefined ? -1 : (this.#winners.get(at) ?? -1),
+      exposed: all.filter((i) => exposed.has(i)),
       hidden: all.filter((i) => hidden.has(i) && !exposed.has(i)),
     };
   }

@@ -15,8 +15,12 @@ export class Exposer {
   }
 
   expose(service: string, match: AnsweredMatch, path: string, hidden: boolean): void {
-    if (!this.#meetings.again(match, match.exposure.key, hidden)) {
-      this.#sender.put("exposures", { ...match.exposure, service, path, hidden });
+    const { exposure } = match;
+    if (this.#meetings.again(match, exposure.key, hidden)) {
+      return;
+    }
+    if (!this.#sender.put("exposures", { ...exposure, service, path, hidden })) {
+      this.#meetings.forget(match, exposure.key, hidden);
     }
   }
 }

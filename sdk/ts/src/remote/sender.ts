@@ -59,17 +59,20 @@ export class Sender {
     return this.#dropped;
   }
 
-  /** Adds an entry, and completes it. What is too much is dropped. */
-  put(kind: Entry["kind"], entry: Readonly<Record<string, unknown>>): void {
+  /** Adds an entry, and completes it. What is too much is dropped: then it returns false. */
+  put(kind: Entry["kind"], entry: Readonly<Record<string, unknown>>): boolean {
     if (this.#closing.signal.aborted) {
       this.drop(1, "the client is closed");
-    } else if (this.#waiting.length >= maxWaiting) {
-      this.drop(1, "too many wait to be sent");
-    } else {
-      const id = { insert_id: this.#prefix + ++this.#count, time: new Date().toISOString() };
-      this.#waiting.push({ kind, text: JSON.stringify({ ...entry, ...id }) });
-      this.#plan();
+      return false;
     }
+    if (this.#waiting.length >= maxWaiting) {
+      this.drop(1, "too many wait to be sent");
+      return false;
+    }
+    const id = { insert_id: this.#prefix + ++this.#count, time: new Date().toISOString() };
+    this.#waiting.push({ kind, text: JSON.stringify({ ...entry, ...id }) });
+    this.#plan();
+    return true;
   }
 
   /** Counts what is not sent, and logs the first of each reason. */

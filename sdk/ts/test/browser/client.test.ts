@@ -201,7 +201,7 @@ test("exposures mean what they mean elsewhere, each once", async () => {
   const plane = await serve();
   const core = open({ url: plane.url, context: user });
   await core.ready(20_000);
-  for (const path of ["b.d", "b.d", "title", "title"]) {
+  for (const path of ["title", "title", "b.d", "b.d", "title"]) {
     core.evaluate("shop", user).lookup(path);
   }
   core.record({ name: "checkout", context: user, value: 9.5, properties: { items: 3 } });

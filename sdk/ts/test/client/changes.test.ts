@@ -37,6 +37,28 @@ test("changes that come at once are told of as one, and no change is not told of
   ]);
 });
 
+test("closing is the last one that is told of", async () => {
+  const { changes, set } = changing();
+  const told: string[] = [];
+  changes.listen(({ stateAfter }) => told.push(stateAfter));
+  for (const state of ["READY", "CLOSED", "STALE"] as const) {
+    set(state);
+    await settled();
+  }
+  expect(told).toEqual(["READY", "CLOSED"]);
+});
+
+test("one who has left meanwhile is not told", async () => {
+  const { changes, set } = changing();
+  const told: string[] = [];
+  const leaving: (() => void)[] = [];
+  changes.listen(() => leaving.forEach((leave) => leave()));
+  leaving.push(changes.listen(() => told.push("left")));
+  set("READY");
+  await settled();
+  expect(told).toEqual([]);
+});
+
 test("one who fails keeps nobody from being told, and one who has left is not", async () => {
   const { changes, set, logged } = changing();
   const told: string[] = [];

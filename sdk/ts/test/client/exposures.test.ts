@@ -12,8 +12,9 @@ const match: Match = { layerId: "l", hashKey: "user_id", salt: "x", eid: 1, vid:
 function exposing() {
   const sent: Exposure[] = [];
   const dropped: string[] = [];
+  const outbox = { isFull: false };
   const exposer = new Exposer({
-    putExposure: (exposure) => sent.push(exposure),
+    putExposure: (exposure) => !outbox.isFull && sent.push(exposure) > 0,
     drop: (_, why) => dropped.push(why),
   });
   const expose = (userId: unknown, more: Partial<Match> = {}, path = "a", hidden = false) =>
@@ -23,7 +24,7 @@ function exposing() {
       path,
       hidden,
     );
-  return { sent, dropped, expose };
+  return { sent, dropped, outbox, expose };
 }
 
 test("an exposure says all that there is to say", () => {
@@ -67,19 +68,51 @@ test("one that was hidden is recorded again when it no longer is", () => {
   expect(sent.map(({ hidden }) => hidden)).toEqual([true, false]);
 });
 
-test("keys are those of the layers, whatever their type, and however long", () => {
+test("one that is hidden is not recorded of what was recorded when it was not", () => {
   const { sent, expose } = exposing();
-  for (const userId of [12, "12", 12.5, "x".repeat(5000), `${"x".repeat(4999)}y`, undefined, null, {}]) {
-    expose(userId);
-  }
-  expect(sent.map(({ key }) => key.length)).toEqual([2, 5000, 5000]);
+  expose("u");
+  expose("u", {}, "a", true);
+  expose("v", {}, "a", true);
+  expose("u", { window: 2 }, "a", true);
+  expect(sent.map(({ key, hidden }) => `${key} ${hidden}`)).toEqual(["u false", "v true", "u true"]);
 });
 
-test("half a surrogate pair is sent in a key as it was hashed, and a path that has one is dropped and counted", () => {
-  const { sent, dropped, expose } = exposing();
+test("one that is not taken is recorded when it is read again", () => {
+  const { sent, outbox, expose } = exposing();
+  outbox.isFull = true;
+  expose("u");
+  expose("v", {}, "a", true);
+  outbox.isFull = false;
+  for (let i = 0; i < 2; i++) {
+    expose("u", {}, "a", true);
+    expose("u");
+    expose("v", {}, "a", true);
+  }
+  expect(sent.map(({ key, hidden }) => `${key} ${hidden}`)).toEqual(["u true", "u false", "v true"]);
+});
+
+test("keys are those of the layers, whatever their type", () => {
+  const { sent, expose } = exposing();
+  for (const userId of [12, "12", 12.5, "x".repeat(4096), `${"x".repeat(4095)}y`, undefined, null, {}]) {
+    expose(userId);
+  }
+  expect(sent.map(({ key }) => key.length)).toEqual([2, 4096, 4096]);
+});
+
+test("half a surrogate pair is sent in a key as it was hashed", () => {
+  const { sent, expose } = exposing();
   expose("a\ud800");
-  expose("u", {}, "a\ud800");
   expect(sent.map(({ key }) => key)).toEqual(["a\ufffd"]);
+});
+
+test.each([
+  ["a long key", "é".repeat(2049), "a"],
+  ["a long path", "u", `a.${"é".repeat(2048)}`],
+  ["a path that has half a surrogate pair", "u", "a\ud800"],
+])("%s is dropped and counted", (_, userId, path) => {
+  const { sent, dropped, expose } = exposing();
+  expose(userId, {}, path);
+  expect(sent).toEqual([]);
   expect(dropped.length).toBe(1);
 });
 
@@ -165,6 +198,13 @@ test("a parameter has its source", () => {
   expect(e.lookup("none")).toMatchObject({ value: undefined, reason: "ERROR", error: "NOT_FOUND", vid: 0 });
 });
 
+test.each([undefined, null, 5, Symbol("a"), {}, Object.create(null)])("nothing is read at what is no path", (path) => {
+  const { e, exposed } = evaluationOf({ undefined: 1, null: 1, 5: 1 });
+  expect(e.getInt(path as string, 7)).toBe(7);
+  expect(e.lookup(path as string)).toMatchObject({ value: undefined, error: "NOT_FOUND", revision: 3 });
+  expect(exposed).toEqual([]);
+});
+
 test.each(["NOT_READY", "INVALID_CONTEXT"] as const)("without anything it is %s", (error) => {
   const e = new Evaluation(error);
   expect(e.lookup("a")).toMatchObject({ value: undefined, reason: "ERROR", error, slot: -1, revision: 0 });
@@ -197,6 +237,7 @@ test.each<[string, Partial<Record<keyof Event, unknown>>]>([
   ["no context", { context: null }],
   ["large properties", { properties: { x: "y".repeat(17_000) } }],
   ["properties that are a list", { properties: [1] }],
+  ["deep properties", { properties: { deep: JSON.parse("[".repeat(64) + "]".repeat(64)) } }],
   ["properties that are no JSON", { properties: { x: 5n } }],
 ])("an event with %s is not sent", (_, wrong) => {
   expect(typeof messageOf({ ...event, ...wrong } as Event, ["user_id"])).toBe("string");

@@ -14,7 +14,7 @@ import {
   When,
 } from "@cucumber/cucumber";
 import { loadConfiguration, runCucumber } from "@cucumber/cucumber/api";
-import type { BaseHook, EvaluationDetails, FlagValue, JsonValue } from "@openfeature/core";
+import type { EvaluationDetails, FlagValue, JsonValue } from "@openfeature/core";
 
 import { root } from "../dataplane.js";
 
@@ -34,14 +34,9 @@ export type Attributes = Record<string, JsonValue>;
 /** A provider in OpenFeature's API. */
 export interface Subject {
   status(): string;
-  addHooks(...hooks: BaseHook[]): void;
+  addHooks(...hooks: Hook[]): void;
   /** Evaluates a flag of the default's type, with the targeting key "user". */
-  evaluate(
-    key: string,
-    def: FlagValue,
-    attributes: Attributes,
-    hooks: BaseHook[],
-  ): Promise<EvaluationDetails<FlagValue>>;
+  evaluate(key: string, def: FlagValue, attributes: Attributes, hooks: Hook[]): Promise<EvaluationDetails<FlagValue>>;
   close(): Promise<void>;
 }
 
@@ -119,7 +114,7 @@ class Scenario {
 }
 
 /** Hook keeps what it is called with. */
-class Hook implements BaseHook {
+export class Hook {
   readonly details = new Map<string, EvaluationDetails<FlagValue>>();
   readonly #name: string;
   readonly #calls: string[];

@@ -73,6 +73,15 @@ class Ruleset:
             raise Faults(repeated + faults)
         return Ruleset(state, self._cache)
 
+    def detached(self) -> Ruleset:
+        """Return the same configuration with a cache of its own, which is empty.
+
+        It is for a process that was forked: another thread of the parent may have held
+        the lock of the cache at that time, and nobody opens it there. Windows are those
+        of the configuration that it was made from.
+        """
+        return Ruleset(self._state, Cache())
+
     @property
     def revision(self) -> int:
         """The revision that the configuration was given."""

@@ -126,12 +126,14 @@ class Held:
 
     def hear(self) -> None:
         """Notes that something valid has come."""
-        now = self.clock()
-        known = replace(self.known, heard=now)
-        if self.known.stale(now):
-            self._replace(known)
-        else:
-            self.known = known
+        # Whoever waits for the silence to become too long must not see its end before
+        # what ends it.
+        with self.changed:
+            now = self.clock()
+            stale = self.known.stale(now)
+            self.known = replace(self.known, heard=now)
+            if stale:
+                self.changed.notify_all()
 
     def confirm(self, ago: float) -> None:
         """Notes that so long ago what was replicated last was the newest."""
@@ -147,7 +149,7 @@ class Held:
         current = known.replicated
         if view.position == current.position and view.hash == current.hash:
             active_token = token if known.runs(current) else known.active_token
-            self.known = replace(known, token=token, active_token=active_token)
+            self._replace(replace(known, token=token, active_token=active_token))
             return
         # Rejected or not, the next update starts from it: the server does not send
         # it again.

@@ -50,8 +50,8 @@ func TestFlags(t *testing.T) {
 	p := strataprovider.New(w.client)
 	user := openfeature.FlattenedContext{"user_id": "u", "session_id": "s"}
 	ctx := t.Context()
-	object := p.ObjectEvaluation(ctx, "shop.cart", nil, user) // and not the service of that name
-	if want := map[string]any{"size": 3.0, "a.b": "x"}; !reflect.DeepEqual(object.Value, want) {
+	object := p.ObjectEvaluation(ctx, "shop.cart", nil, user) // of the service of that name, and not of the other one
+	if want := map[string]any{"size": 5.0}; !reflect.DeepEqual(object.Value, want) {
 		t.Errorf("an object: %+v", object)
 	}
 	if text := p.StringEvaluation(ctx, `shop.cart\.size`, "", user); text.ResolutionDetail().ErrorCode != openfeature.FlagNotFoundCode {
@@ -76,7 +76,7 @@ func TestFlags(t *testing.T) {
 	for flag, want := range map[string]openfeature.ErrorCode{
 		"shop.half": openfeature.TypeMismatchCode, "shop.none": openfeature.TypeMismatchCode,
 		"shop.nothing": openfeature.FlagNotFoundCode, "other.half": openfeature.FlagNotFoundCode,
-		"shop": openfeature.FlagNotFoundCode, "": openfeature.FlagNotFoundCode, ".": openfeature.FlagNotFoundCode,
+		"shop": openfeature.TypeMismatchCode, "shop.": openfeature.FlagNotFoundCode, "": openfeature.FlagNotFoundCode, ".": openfeature.FlagNotFoundCode,
 	} {
 		if got := p.IntEvaluation(ctx, flag, 7, user); got.ResolutionDetail().ErrorCode != want || got.Value != 7 || got.Reason != openfeature.ErrorReason {
 			t.Errorf("%q: %+v, want %s", flag, got, want)

@@ -59,8 +59,11 @@ type Change struct {
 //
 // The error is Faults, and lists everything that is wrong.
 func Compile(prev *Ruleset, snapshot *configv1.Snapshot) (*Ruleset, error) {
-	if prev == nil || prev.hasStaleSymbols() {
+	switch {
+	case prev == nil:
 		prev = newRuleset()
+	case prev.hasStaleSymbols():
+		prev = prev.renewed()
 	}
 	d := difference(prev, snapshot)
 	next, faults := prev.apply(d.Change)
@@ -88,7 +91,24 @@ func (r *Ruleset) Apply(change Change) (*Ruleset, error) {
 	if !next.hasStaleSymbols() {
 		return next, nil
 	}
-	return Compile(nil, next.Snapshot())
+	return next.renewed(), nil
+}
+
+// renewed returns the same configuration without the names that are no longer in
+// it. All is compiled anew, but nothing has changed: the serials stay.
+func (r *Ruleset) renewed() *Ruleset {
+	next, err := Compile(nil, r.Snapshot())
+	if err != nil {
+		return r // which does not happen: it was compiled before
+	}
+	for l := range next.layers.values() {
+		l.serial = r.layers.get(l.id).serial
+	}
+	for e := range next.experiments.values() {
+		e.serial = r.experiments.get(e.eid).serial
+	}
+	next.shared.serial.Store(r.shared.serial.Load())
+	return next
 }
 
 // repeated returns the resources that stand twice in a change.

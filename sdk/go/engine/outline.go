@@ -167,6 +167,18 @@ func (r *Ruleset) HashKeys() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// bySerial returns the experiments whose variants stand in a layer, which may be
+// nil.
+func (l *layer) bySerial() map[uint64]*experiment {
+	all := map[uint64]*experiment{}
+	if l != nil {
+		for e := range l.experiments() {
+			all[e.serial] = e
+		}
+	}
+	return all
+}
+
 // Changed returns where parameters may differ between two configurations, either
 // of which may be nil: service.path for each leaf of each experiment that came,
 // went or changed, or whose layer did, in byte order. A dot in the name of a
@@ -183,27 +195,20 @@ func Changed(before, after *Ruleset) []string {
 		if was == is {
 			return
 		}
-		same := was != nil && is != nil && was.serial == is.serial
-		old := map[*experiment]struct{}{}
-		if was != nil {
-			for e := range was.experiments() {
-				old[e] = struct{}{}
-			}
-		}
-		kept := map[*experiment]struct{}{}
-		if is != nil {
-			for e := range is.experiments() {
-				if _, both := old[e]; both && same {
-					kept[e] = struct{}{}
-				} else {
-					touched[e] = struct{}{}
+		before, after := was.bySerial(), is.bySerial()
+		if was != nil && is != nil && was.serial == is.serial {
+			for serial := range before {
+				if _, kept := after[serial]; kept {
+					delete(before, serial)
+					delete(after, serial)
 				}
 			}
 		}
-		for e := range old {
-			if _, still := kept[e]; !still {
-				touched[e] = struct{}{}
-			}
+		for _, e := range before {
+			touched[e] = struct{}{}
+		}
+		for _, e := range after {
+			touched[e] = struct{}{}
 		}
 	}
 	for l := range after.layers.values() {

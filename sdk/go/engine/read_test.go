@@ -248,3 +248,31 @@ func TestReadAllocatesNothing(t *testing.T) { //nolint:paralleltest // counts al
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestWindowsSurviveForgottenNames has so many names come and go that all is
+// compiled anew, which changes nothing for those who stayed.
+func TestWindowsSurviveForgottenNames(t *testing.T) {
+	t.Parallel()
+	rules := compile(t, stack([]string{`{"a":1}`}))
+	window := func() uint64 { return rules.Matches(rules.Evaluate("s", userContext("u"), nil, nil))[0].Window }
+	before := window()
+	for i, most := 0, 0; ; i++ {
+		next, err := rules.Apply(engine.Change{
+			Experiments: []*configv1.Experiment{{Eid: 2, Service: fmt.Sprint("service ", i), Variants: []*configv1.Variant{{Vid: 2, ParamsJson: `{"b":1}`}}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed := engine.Changed(rules, next); len(changed) != 0 {
+			t.Fatalf("change %d: %q changed, and the experiment is in no layer", i, changed)
+		}
+		rules = next
+		if window() != before {
+			t.Fatalf("change %d: a window has ended", i)
+		}
+		if rules.Symbols() < most { // they were forgotten
+			return
+		}
+		most = rules.Symbols()
+	}
+}

@@ -182,13 +182,16 @@ func failed[T any](def T, err openfeature.ResolutionError) openfeature.GenericRe
 // find returns the service and the path of a flag, and false if nothing that is
 // known sets it.
 func (p *Provider) find(flag string) (service, path string, found bool) {
+	if p.client.Knows(flag, "") {
+		return flag, "", true
+	}
 	for end := len(flag); ; {
 		end = strings.LastIndexByte(flag[:end], '.')
 		if end < 0 {
 			return "", "", false
 		}
 		if service, path = flag[:end], flag[end+1:]; p.client.Knows(service, "") {
-			return service, path, p.client.Knows(service, path)
+			return service, path, path != "" && p.client.Knows(service, path)
 		}
 	}
 }

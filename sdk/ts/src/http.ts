@@ -39,6 +39,8 @@ export function connections(connectMillis: number, options: { readonly keep: boo
           }
         });
         request.on("error", reject);
+        // Node tells of an answer that it makes nothing of, such as 101, in no other way.
+        request.on("close", () => reject(new Error("the connection has ended without an answer")));
         request.on("response", (message) => {
           try {
             resolve(responseOf(message));

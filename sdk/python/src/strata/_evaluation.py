@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from strata._engine import Reading, Result, slot
@@ -17,8 +17,7 @@ float or None, which is as if it were absent. Everything else, such as lists, De
 and NaN, is a value that no rule matches and no layer hashes."""
 
 Reason = Literal["SPLIT", "TARGETING_MATCH", "DEFAULT", "ERROR"]
-ReadError = Literal["", "NOT_READY", "NOT_FOUND", "TYPE_MISMATCH", "INVALID_CONTEXT"]
-Kind = Literal["string", "bool", "int", "float", "object"]
+ReadError = Literal["", "NOT_READY", "NOT_FOUND", "INVALID_CONTEXT"]
 
 Default = TypeVar("Default")
 
@@ -37,8 +36,7 @@ class Parameter:
     error: ReadError = ""
     """Empty unless reason is ERROR. NOT_READY: there is no configuration yet.
     NOT_FOUND: no variant of the service sets anything there. INVALID_CONTEXT: what
-    was given is not a context. TYPE_MISMATCH: it is not of the type that was asked
-    for, which lookup never says."""
+    was given is not a context."""
     layer_id: str = ""
     """The layer that has set it, of an object the one of highest priority in it;
     empty if nobody has."""
@@ -178,26 +176,6 @@ def _is_mapping(context: object) -> bool:
         return isinstance(context, Mapping)
     except Exception:
         return False  # one that stands for another object asks that for its class
-
-
-def read_as(evaluation: Evaluation, kind: Kind, path: str, default: object) -> Parameter:
-    """Returns what is at a path if it is of a kind, with its source, and otherwise the
-    default, with the reason."""
-    found = evaluation.lookup(path)
-    value = found.value
-    if found.reason == "ERROR" or (found.reason == "DEFAULT" and value is None):
-        return replace(found, value=default)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = {
-        "string": isinstance(value, str),
-        "bool": isinstance(value, bool),
-        "int": number and isinstance(value, int),
-        "float": number,
-        "object": isinstance(value, dict),
-    }
-    if not fits[kind]:
-        return replace(found, value=default, reason="ERROR", error="TYPE_MISMATCH")
-    return replace(found, value=float(value)) if kind == "float" else found
 
 
 def _owned(reading: Reading) -> Any:

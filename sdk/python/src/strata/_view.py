@@ -6,7 +6,6 @@ a hash. A View never changes; the next one shares what stays.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -34,18 +33,10 @@ __all__ = [
     "compare",
     "compile_view",
     "decode_part",
-    "encode_parts",
-    "experiment_key",
-    "field_key",
-    "layer_key",
 ]
 
 _MAX_KIND: Final = 255
 _MAX_KEY_BYTES: Final = 256
-
-_PART_BYTES: Final = 256 << 10
-# About how much of the changes one part of an Update holds, before it is compressed.
-# A larger entity has a part of its own.
 
 MAX_PART_BYTES: Final = 64 << 20
 """How large the changes of one part may be, decompressed: an experiment of the largest
@@ -66,21 +57,6 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         return f"revision {self.revision} of epoch {self.epoch}"
-
-
-def layer_key(layer_id: str) -> Key:
-    """Return the key of a layer."""
-    return Key(EntityKind.LAYER, layer_id)
-
-
-def experiment_key(eid: int) -> Key:
-    """Return the key of an experiment."""
-    return Key(EntityKind.EXPERIMENT, str(eid))
-
-
-def field_key(name: str) -> Key:
-    """Return the key of a declared field."""
-    return Key(EntityKind.FIELD, name)
 
 
 class Entity:
@@ -266,24 +242,6 @@ class Stage:
 
 def _way(update: Update) -> tuple[int, int, int, int]:
     return int(update.kind), update.epoch, update.from_revision, update.to_revision
-
-
-def encode_parts(puts: Iterable[Entity], deletes: Iterable[Key]) -> list[bytes]:
-    """Encode changes as the parts of an Update: gzipped Changes, at least one."""
-    parts = []
-    changes = entity_pb.Changes()
-    size = 0
-    for key in deletes:
-        changes.deletes.append(entity_pb.EntityKey(kind=EntityKind(key.kind), key=key.name))
-    for e in puts:
-        if size > 0 and size + len(e.payload) > _PART_BYTES:
-            parts.append(changes)
-            changes, size = entity_pb.Changes(), 0
-        kind = EntityKind(e.key.kind)
-        changes.puts.append(entity_pb.Entity(kind=kind, key=e.key.name, payload=e.payload))
-        size += len(e.payload)
-    parts.append(changes)
-    return [gzip.compress(part.to_binary(), compresslevel=1, mtime=0) for part in parts]
 
 
 def decode_part(part: bytes) -> entity_pb.Changes:

@@ -191,11 +191,13 @@ class StrataProvider(AbstractProvider):
     def _find(self, flag: str) -> tuple[str, str, bool]:
         """Returns the service and the path of a flag, and False if nothing that is known
         sets it."""
+        if self._client.knows(flag, ""):
+            return flag, "", True
         end = flag.rfind(".")
         while end >= 0:
             service, path = flag[:end], flag[end + 1 :]
             if self._client.knows(service, ""):
-                return service, path, self._client.knows(service, path)
+                return service, path, path != "" and self._client.knows(service, path)
             end = flag.rfind(".", 0, end)
         return "", "", False
 

@@ -32,7 +32,6 @@ from support import (
 import strata
 from strata import Client, Parameter
 from strata._engine import slot
-from strata._evaluation import read_as
 from strata._gen.strata.config.v1.config_pb import (
     Experiment,
     Layer,
@@ -167,17 +166,6 @@ def test_lookup(client: Client) -> None:
     unknown = client.evaluate("unknown", USER)
     assert unknown.lookup("") == Parameter(None, "ERROR", "NOT_FOUND", revision=1)
     assert unknown.get_object("", None) is None
-
-
-def test_read_as(client: Client) -> None:
-    e = client.evaluate(SERVICE, USER)
-    assert read_as(e, "string", "text", "d").value == "t"
-    wrong = read_as(e, "int", "text", 7)
-    assert (wrong.value, wrong.reason, wrong.error) == (7, "ERROR", "TYPE_MISMATCH")
-    assert read_as(e, "bool", "whole", False).error == "TYPE_MISMATCH"
-    assert read_as(e, "float", "whole", 0.0).value == 12.0
-    assert read_as(e, "object", "list", {}).error == "TYPE_MISMATCH"
-    assert read_as(e, "string", "none", "d") == Parameter("d", "ERROR", "NOT_FOUND", revision=1)
 
 
 class Hostile(Mapping[str, object]):

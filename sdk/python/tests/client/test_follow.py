@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,7 @@ from support import (
     wrap,
 )
 
+from strata._follow.held import Held, Known
 from strata._gen.strata.config.v1.config_pb import Experiment
 from strata._gen.strata.config.v1.entity_pb import Changes, Entity, EntityKind
 from strata._gen.strata.serving.v1.config_pb import (
@@ -34,6 +37,7 @@ from strata._gen.strata.serving.v1.config_pb import (
     ReportStatusRequest,
     WatchResponse,
 )
+from strata._view import View
 
 
 def begin(server: Server, history: History, *frames: Any) -> Watch:
@@ -269,6 +273,27 @@ def test_silence(server: Server, connect: Connect) -> None:
     assert "three heartbeats" in client.status().error
     changed.until_state("STALE")
     assert color_of(client) == "red"
+
+
+def test_those_who_wait_for_a_silence_see_its_end() -> None:
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(held.changed.acquire(blocking=False))
+        if seen[-1]:
+            held.changed.release()
+
+    def clock() -> float:
+        # Between the look at what is known and its change nobody may take it for stale.
+        looking = threading.Thread(target=look)
+        looking.start()
+        looking.join()
+        return 0.0
+
+    known = Known("prod", View.empty(), heard=0.0)
+    held = Held(known, lambda _: None, logging.getLogger("strata"), clock)
+    held.hear()
+    assert seen == [False]
 
 
 def test_a_trickle_is_silence(server: Server, connect: Connect) -> None:

@@ -126,7 +126,9 @@ def test_what_a_server_says_for_programs(server: Server, transport: HTTPTranspor
     assert refused(transport).reason == ""
     details[1]["value"] = "CgVhYg"  # cut off
     assert refused(transport).reason == ""
-    endless = b"\x0a" + b"\x80" * 20 + b"\x00" + base64.b64decode(error_info(b"R", b"strata") + "==")
+    endless = (
+        b"\x0a" + b"\x80" * 20 + b"\x00" + base64.b64decode(error_info(b"R", b"strata") + "==")
+    )
     details[1]["value"] = base64.b64encode(endless).decode()  # a length in too many bytes
     assert refused(transport).reason == ""
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from snapshots import experiment, layer, stack
 
-from strata._engine import Change, Ruleset
+from strata._engine import Change, Ruleset, changed
 from strata._engine.cache import Cache
 from strata._engine.result import _MOST_READINGS
 from strata._gen.strata.config.v1 import config_pb as pb
@@ -47,6 +47,18 @@ def test_entries_grow_within_the_limit() -> None:
     cache.put((1,), Entry(), 50)  # another one has come in between
     assert not cache.grow(kept, 1)
     assert cache.bytes == 50
+
+
+def test_a_detached_one_has_a_cache_of_its_own() -> None:
+    rules = Ruleset.compile(None, stack(['{"a":1}']))
+    detached = rules.detached()
+    with rules._cache._lock:  # as another thread of a parent may have it
+        mine = detached.evaluate("s", {"user_id": "u"})
+    theirs = rules.evaluate("s", {"user_id": "u"})
+    assert (mine.parameters, mine.matches) == (theirs.parameters, theirs.matches)
+    assert detached.evaluate("s", {"user_id": "v"}).matches is mine.matches
+    assert theirs.matches is not mine.matches
+    assert changed(rules, detached) == []
 
 
 def test_results_survive_revisions() -> None:

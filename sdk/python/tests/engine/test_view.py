@@ -27,11 +27,42 @@ from strata._view import (
     compare,
     compile_view,
     decode_part,
-    encode_parts,
-    experiment_key,
-    field_key,
-    layer_key,
 )
+
+PART_BYTES = 256 << 10
+
+
+def layer_key(layer_id: str) -> Key:
+    """Return the key of a layer."""
+    return Key(EntityKind.LAYER, layer_id)
+
+
+def experiment_key(eid: int) -> Key:
+    """Return the key of an experiment."""
+    return Key(EntityKind.EXPERIMENT, str(eid))
+
+
+def field_key(name: str) -> Key:
+    """Return the key of a declared field."""
+    return Key(EntityKind.FIELD, name)
+
+
+def encode_parts(puts: Iterable[Entity], deletes: Iterable[Key]) -> list[bytes]:
+    """Encode changes as servers do: gzipped, in parts, at least one."""
+    parts = []
+    changes = Changes()
+    size = 0
+    for key in deletes:
+        changes.deletes.append(EntityKey(kind=EntityKind(key.kind), key=key.name))
+    for e in puts:
+        if size > 0 and size + len(e.payload) > PART_BYTES:
+            parts.append(changes)
+            changes, size = Changes(), 0
+        kind = EntityKind(e.key.kind)
+        changes.puts.append(Put(kind=kind, key=e.key.name, payload=e.payload))
+        size += len(e.payload)
+    parts.append(changes)
+    return [gzip.compress(part.to_binary(), compresslevel=1, mtime=0) for part in parts]
 
 
 def random_view(r: random.Random, at: Position, size: int) -> View:

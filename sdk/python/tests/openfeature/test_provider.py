@@ -137,10 +137,10 @@ def test_types(client: Client) -> None:
 def test_an_object_is_the_callers(client: Client) -> None:
     provider = StrataProvider(client)
     cart = provider.resolve_object_details("shop.cart", {}, USER).value
-    assert cart == {"size": 3}  # and not the service of that name
+    assert cart == {"size": 5}  # of the service of that name, and not of the other one
     assert isinstance(cart, dict)
     cart.clear()
-    assert provider.resolve_object_details("shop.cart", {}, USER).value == {"size": 3}
+    assert provider.resolve_object_details("shop.cart", {}, USER).value == {"size": 5}
 
 
 def test_where_a_value_comes_from(client: Client) -> None:
@@ -177,7 +177,8 @@ def test_nobody(client: Client, user: EvaluationContext | None) -> None:
         ("shop.nothing", ErrorCode.FLAG_NOT_FOUND),
         ("shop.cart\\.size", ErrorCode.FLAG_NOT_FOUND),
         ("other.half", ErrorCode.FLAG_NOT_FOUND),
-        ("shop", ErrorCode.FLAG_NOT_FOUND),
+        ("shop", ErrorCode.TYPE_MISMATCH),
+        ("shop.", ErrorCode.FLAG_NOT_FOUND),
         ("", ErrorCode.FLAG_NOT_FOUND),
         (".", ErrorCode.FLAG_NOT_FOUND),
     ],

@@ -106,10 +106,13 @@ export class Flags {
 
   /** Returns where a flag is read, if anything that is known sets it. */
   #find(flag: string): { service: string; path: string } | undefined {
+    if (this.#source.knows(flag, "")) {
+      return { service: flag, path: "" };
+    }
     for (let end = flag.lastIndexOf("."); end >= 0; end = flag.lastIndexOf(".", end - 1)) {
       const [service, path] = [flag.slice(0, end), flag.slice(end + 1)];
       if (this.#source.knows(service, "")) {
-        return this.#source.knows(service, path) ? { service, path } : undefined;
+        return path !== "" && this.#source.knows(service, path) ? { service, path } : undefined;
       }
       if (end === 0) {
         return undefined; // as lastIndexOf takes what is below 0 for 0

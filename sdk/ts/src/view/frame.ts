@@ -24,9 +24,13 @@ export function decodePart(part: Uint8Array): Changes {
     const why = tooLarge ? `larger than ${maxPartBytes >> 20} MiB decompressed` : "not gzipped, or cut off";
     throw new Error(`changes: ${why}`, { cause });
   }
+  let changes;
   try {
-    return fromBinary(ChangesSchema, data);
+    changes = fromBinary(ChangesSchema, data);
   } catch (cause) {
     throw new Error("changes: no valid message", { cause });
   }
+  // Copies, as each payload would keep all of the data, long after the others are replaced.
+  for (const put of changes.puts) put.payload = Uint8Array.from(put.payload);
+  return changes;
 }

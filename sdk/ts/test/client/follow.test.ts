@@ -361,7 +361,7 @@ test("that it is stale is told without being asked", async () => {
   await script.stream.end();
   const states: PlaneState[] = [];
   follower.listen(() => states.push(follower.status().state));
-  await vi.advanceTimersByTimeAsync(3000);
+  await vi.advanceTimersByTimeAsync(3001);
   expect(states).toContain(PlaneState.STALE);
 });
 

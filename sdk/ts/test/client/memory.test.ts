@@ -1,10 +1,13 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 
 import { Ruleset, type Reading } from "../../src/engine/index.js";
 import { SnapshotSchema } from "../../src/gen/strata/config/v1/config_pb.js";
+import { ChangesSchema } from "../../src/gen/strata/config/v1/entity_pb.js";
+import { decodePart } from "../../src/view.js";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
@@ -37,6 +40,14 @@ function readSmall(i: number): Reading[] {
   const result = rules.evaluate("s", { u: "v" });
   return ["a", "o"].map((path) => result.read(path));
 }
+
+test("an entity does not keep what came with it in memory", () => {
+  const entity = (name: string, bytes: number) => ({ kind: 1, key: name, payload: new Uint8Array(bytes) });
+  const changes = create(ChangesSchema, { puts: [entity("small", 10), entity("large", 1 << 20)] });
+  const [small, large] = decodePart(gzipSync(toBinary(ChangesSchema, changes))).puts;
+  expect(small?.payload.buffer.byteLength).toBe(10);
+  expect(large?.payload.buffer.byteLength).toBe(1 << 20);
+});
 
 test("a reading does not keep all parameters in memory", () => {
   readSmall(0); // what is compiled when it is first used

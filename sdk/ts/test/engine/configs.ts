@@ -2,17 +2,17 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 
 import { Faults, faultText, Ruleset } from "../../src/engine/index.js";
-import {
-  type Operator,
-  type RuleSchema,
-  type Snapshot,
-  SnapshotSchema,
-  type Value,
-} from "../../src/gen/strata/config/v1/config_pb.js";
+import { type Operator, type Snapshot, SnapshotSchema, type Value } from "../../src/gen/strata/config/v1/config_pb.js";
 
 export type SnapshotInit = MessageInitShape<typeof SnapshotSchema> & { $typeName?: never };
-export type RuleInit = MessageInitShape<typeof RuleSchema>;
 type Kind = Exclude<Value["kind"], { case: undefined }>;
+
+export interface RuleInit {
+  readonly op: Operator;
+  readonly field?: string;
+  readonly values?: { kind: Kind }[];
+  readonly children?: RuleInit[];
+}
 
 /** Returns a value to compare with. */
 export function value(of: string | number | boolean): { kind: Kind } {

@@ -32,6 +32,7 @@ const asking = compile(
 const right = { user_id: "u", text: "t", int: 1, float: 1, on: true, app: "1.0.0" };
 
 class Shop {
+  [attribute: string]: unknown;
   user_id = "u";
   get text() {
     return "inherited";

@@ -182,3 +182,21 @@ it("takes rules of 80 levels and of 10,000 nodes", () => {
   expect(compile(ruled(wide)).evaluate("s", { user_id: "u", age: 9_998 }).vids).toEqual([1]);
   expect(compile(ruled(wide)).evaluate("s", { user_id: "u", age: 9_999 }).vids).toEqual([]);
 });
+
+/** Returns a rule on as many fields as there can be, each of which is equal to its number. */
+function either(prefix: string): RuleInit {
+  return { op: OR, children: Array.from({ length: 9_999 }, (_, i) => where(`${prefix}${i}`, EQ, i)) };
+}
+
+it("takes more names than it remembers", () => {
+  let rules = compile(ruled(either("a")));
+  const before = rules;
+  for (const prefix of ["b", "c", "d"]) {
+    rules = compile(ruled(either(prefix)), rules);
+    const [first, last] = [{ [`${prefix}0`]: 0 }, { [`${prefix}9998`]: 9_998 }];
+    expect(rules.evaluate("s", { user_id: "u", ...first }).vids).toEqual([1]);
+    expect(rules.evaluate("s", { user_id: "u", ...last }).vids).toEqual([1]);
+    expect(rules.evaluate("s", { user_id: "u", a0: 0 }).vids).toEqual([]);
+  }
+  expect(before.evaluate("s", { user_id: "u", a9998: 9_998 }).vids).toEqual([1]);
+});

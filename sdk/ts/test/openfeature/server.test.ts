@@ -137,11 +137,11 @@ test("flags of all types, with their source", async () => {
     reason: "SPLIT",
     flagMetadata: { version: "1", flagSetId: "shop.cart", layer: "l1", experiment: 1, slot: expect.any(Number) },
   });
-  expect(await api.getObjectValue("shop.cart", {}, user)).toEqual({ size: 3, "a.b": "x" });
+  expect(await api.getObjectValue("shop.cart", {}, user)).toEqual({ size: 5 });
   expect(await api.getObjectValue("shop.list", {}, user)).toEqual([1]);
   expect(await api.getNumberValue("shop.half", 0, user)).toBe(0.5);
   expect(await api.getStringDetails("shop.none", "-", user)).toMatchObject({ value: "-", errorCode: "TYPE_MISMATCH" });
-  for (const flag of ["shop.nothing", "other.half", "shop", "", "."]) {
+  for (const flag of ["shop.nothing", "other.half", "shop.", "", "."]) {
     expect(await api.getNumberDetails(flag, 7, user)).toMatchObject({
       value: 7,
       reason: "ERROR",

@@ -165,7 +165,7 @@ lint: bin/golangci-lint bin/buf .deps/protovalidate sdks ## Check code and schem
 	bin/buf lint proto
 	bin/buf format --diff --exit-code proto
 	$(GO) mod tidy -diff
-	cd sdk/ts && npx tsc --noEmit && npx oxlint --quiet && npx prettier --check --log-level warn .
+	cd sdk/ts && npm run --silent typecheck && npx oxlint --quiet && npx prettier --check --log-level warn .
 	cd sdk/python && .venv/bin/ruff check --quiet && .venv/bin/ruff format --check --quiet && .venv/bin/mypy
 
 .PHONY: fmt

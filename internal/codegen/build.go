@@ -3,7 +3,6 @@ package codegen
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -51,10 +50,30 @@ type parameter struct {
 // path is the path of the parameter by the grammar of docs/semantics.md.
 func (p *parameter) path() string { return engine.JoinPath(p.keys) }
 
+// maxParameters is how many parameters of a service are written, objects among
+// them. Schemas that lead to one another make more than anybody could read.
+const maxParameters = 10_000
+
 // builder finds out what the parameters of a service are.
 type builder struct {
-	service string
-	faults  Faults
+	service    string
+	parameters int
+	faults     Faults
+}
+
+// next counts a parameter. It returns false for one that is too many, and all
+// after it.
+func (b *builder) next(keys []string) bool {
+	b.parameters++
+	switch {
+	case len(keys) > engine.MaxParamsDepth:
+		b.fault(keys, "is at level %d, and parameters have at most %d", len(keys), engine.MaxParamsDepth)
+		b.parameters = maxParameters + 1
+	case b.parameters == maxParameters+1:
+		b.fault(keys, "comes after %d other parameters, and more are not written: "+
+			"where schemas lead to one another, leave out properties, so that what is there is read as a whole", maxParameters)
+	}
+	return b.parameters <= maxParameters
 }
 
 func (b *builder) fault(keys []string, format string, args ...any) {
@@ -88,6 +107,9 @@ func (b *builder) members(p *parameter, found *observed, said *shape, above []ob
 		if key == "" && len(p.keys) == 0 {
 			b.fault(below, "a parameter whose key is empty has no path")
 			continue
+		}
+		if !b.next(below) {
+			return
 		}
 		var there *observed
 		if found != nil {
@@ -128,9 +150,7 @@ func (b *builder) parameter(keys []string, found *observed, said *shape, above [
 
 // object decides whether an object has an accessor of its own.
 func (b *builder) object(p *parameter, found *observed, said *shape, above []object) {
-	endless := !found.has(seenObject) && said != nil && slices.ContainsFunc(said.all, func(schema object) bool {
-		return slices.ContainsFunc(above, func(other object) bool { return same(schema, other) })
-	})
+	endless := !found.has(seenObject) && said != nil && slices.ContainsFunc(above, func(other object) bool { return said.has[identity(other)] })
 	if said.free() || endless {
 		p.kind = kindMap
 		return
@@ -142,11 +162,6 @@ func (b *builder) object(p *parameter, found *observed, said *shape, above []obj
 	if len(p.members) == 0 {
 		p.kind = kindMap
 	}
-}
-
-// same reports whether two objects are the same one.
-func same(a, b object) bool {
-	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
 }
 
 // kinds are by the types of JSON Schema.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -172,6 +173,51 @@ func TestFaults(t *testing.T) {
 				t.Errorf("got %v", err)
 			case test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)):
 				t.Errorf("got\n%v\nwant\n%s", err, test.want)
+			}
+		})
+	}
+}
+
+// TestWhatIsWrittenIsBounded though schemas lead to one another, or a parameter is
+// as deep as none can be.
+func TestWhatIsWrittenIsBounded(t *testing.T) {
+	t.Parallel()
+	// tangled has so many schemas, each of which leads to all.
+	tangled := func(n int) string {
+		var properties, defs []string
+		for i := range n {
+			properties = append(properties, fmt.Sprintf(`"p%d":{"$ref":"#/$defs/d%d"}`, i, i))
+		}
+		for i := range n {
+			defs = append(defs, fmt.Sprintf(`"d%d":{"properties":{%s}}`, i, strings.Join(properties, ",")))
+		}
+		return `{"$defs":{` + strings.Join(defs, ",") + `},"$ref":"#/$defs/d0"}`
+	}
+	var chain []string
+	for i := range 70 {
+		chain = append(chain, fmt.Sprintf(`"d%d":{"properties":{"a":{"$ref":"#/$defs/d%d"}}}`, i, i+1))
+	}
+	for _, test := range []struct {
+		name    string
+		service codegen.Service
+		want    string // empty for none
+	}{
+		{"a few lead to one another", service("s", tangled(4)), ""},
+		{"many do", service("s", tangled(12)), "service s: p0.p1.p2."},
+		{"a long chain", service("s", `{"$defs":{`+strings.Join(chain, ",")+`,"d70":{}},"$ref":"#/$defs/d0"}`), "service s: a." + strings.Repeat("a.", 63) + "a: is at level 65, and parameters have at most 64"},
+		{"twice at each level", service("s", `{"$defs":{"x":{"properties":{"a":{"allOf":[{"$ref":"#/$defs/x"},{"$ref":"#/$defs/x"}]}}}},"$ref":"#/$defs/x"}`,
+			strings.Repeat(`{"a":`, 14)+`{}`+strings.Repeat(`}`, 14)), ""},
+		{"too much to be checked", service("s", `{"$defs":{"x":{"properties":{"a":{"allOf":[{"$ref":"#/$defs/x"},{"$ref":"#/$defs/x"}]}}}},"$ref":"#/$defs/x"}`,
+			strings.Repeat(`{"a":`, 60)+`{}`+strings.Repeat(`}`, 60)), "service s: experiment 1, variant 10, a."},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			text, err := codegen.Generate([]codegen.Service{test.service}, codegen.Options{Language: codegen.Go, Source: "demo", Package: "params"})
+			switch {
+			case test.want == "" && (err != nil || len(text) > 1<<20):
+				t.Errorf("%v: %d bytes", err, len(text))
+			case test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want) || strings.Contains(err.Error(), "\n")):
+				t.Errorf("got\n%v\nwant one line:\n%s", err, test.want)
 			}
 		})
 	}

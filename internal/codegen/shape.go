@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,7 @@ type object = map[string]any
 type shape struct {
 	document *document
 	all      []object
+	has      map[uintptr]bool // the identities of all
 }
 
 // document is a whole schema.
@@ -56,7 +58,7 @@ func (d *document) collect(value any) {
 // shape returns what some schemas say, with those that they refer to. It is nil
 // where they say nothing.
 func (d *document) shape(schemas ...any) *shape {
-	s := &shape{document: d}
+	s := &shape{document: d, has: map[uintptr]bool{}}
 	for _, schema := range schemas {
 		s.add(schema)
 	}
@@ -68,9 +70,10 @@ func (d *document) shape(schemas ...any) *shape {
 
 func (s *shape) add(value any) {
 	schema, ok := value.(object)
-	if !ok {
-		return
+	if !ok || s.has[identity(schema)] {
+		return // what applies twice says no more, and would lead to twice as much below
 	}
+	s.has[identity(schema)] = true
 	s.all = append(s.all, schema)
 	if ref, ok := schema["$ref"].(string); ok {
 		s.add(s.document.resolve(ref))
@@ -103,6 +106,9 @@ func (d *document) resolve(ref string) any {
 	}
 	return at
 }
+
+// identity tells an object from all others of its document, equal ones too.
+func identity(o object) uintptr { return reflect.ValueOf(o).Pointer() }
 
 // text returns the first text of a keyword.
 func (s *shape) text(keyword string) string {

@@ -129,11 +129,15 @@ type Violation struct {
 }
 
 // Check says in what the parameters of a variant, the text of a JSON object, do
-// not satisfy the schema, each place once, in order.
+// not satisfy the schema, each place once, in order. Parameters that would take
+// too many steps to be checked do not satisfy it.
 func (s *Schema) Check(params string) []Violation {
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(params))
 	if err != nil {
 		return []Violation{{Problem: err.Error()}}
+	}
+	if violations := tooLong(s.part, value); violations != nil {
+		return violations
 	}
 	err = s.part.Validate(value)
 	if err == nil {

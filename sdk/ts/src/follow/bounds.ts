@@ -1,5 +1,5 @@
-/** How large the changes of one part of an Update may be, decompressed. */
-const maxPartBytes = 64 << 20;
+import { maxPartBytes } from "../view.js";
+
 /** How large a frame may be: a part that gzip could do nothing about, and what stands around it. */
 export const maxFrameBytes = maxPartBytes + (1 << 20);
 /** How large all frames of a fetch may be. */

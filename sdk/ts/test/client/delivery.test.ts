@@ -125,7 +125,8 @@ test("pauses grow to a minute, and no further", async () => {
 
 test("10,000 wait at most, and what is more is dropped and counted", async () => {
   const { delivery, put, sizes } = deliver(unavailable());
-  put(10_003);
+  put(10_002);
+  expect(delivery.outbox.putExposure(create(ExposureSchema))).toBe(false);
   expect(delivery.outbox.dropped).toBe(3);
   await vi.advanceTimersByTimeAsync(500);
   expect(sizes().reduce((sum, n) => sum + n)).toBe(500 + 10_000);

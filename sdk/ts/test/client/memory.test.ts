@@ -42,8 +42,9 @@ function readSmall(i: number): Reading[] {
 }
 
 test("an entity does not keep what came with it in memory", () => {
-  const entity = (name: string, bytes: number) => ({ kind: 1, key: name, payload: new Uint8Array(bytes) });
-  const changes = create(ChangesSchema, { puts: [entity("small", 10), entity("large", 1 << 20)] });
+  const entities = { small: 10, large: 1 << 20 };
+  const puts = Object.entries(entities).map(([key, bytes]) => ({ kind: 1, key, payload: new Uint8Array(bytes) }));
+  const changes = create(ChangesSchema, { puts });
   const [small, large] = decodePart(gzipSync(toBinary(ChangesSchema, changes))).puts;
   expect(small?.payload.buffer.byteLength).toBe(10);
   expect(large?.payload.buffer.byteLength).toBe(1 << 20);

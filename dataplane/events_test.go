@@ -139,13 +139,13 @@ func TestSignedRecords(t *testing.T) {
 	}
 }
 
-// TestTooManyRecords holds as many calls open as there may be.
-func TestTooManyRecords(t *testing.T) {
+// TestSlowSendersKeepNobodyOut holds more calls open than may be taken at once.
+func TestSlowSendersKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	p := start(t)
 	address := strings.TrimPrefix(p.api, "http://")
 	const most = 64
-	for range most {
+	for range most + 1 {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			t.Fatal(err)
@@ -160,8 +160,7 @@ func TestTooManyRecords(t *testing.T) {
 		}
 	}
 	client := servingv1connect.NewEventServiceClient(p.client, p.api)
-	_, err := client.Record(t.Context(), &servingv1.RecordRequest{Exposures: []*servingv1.Exposure{anExposure()}})
-	if connect.CodeOf(err) != connect.CodeResourceExhausted {
-		t.Errorf("got %v", err)
+	if _, err := client.Record(t.Context(), &servingv1.RecordRequest{Exposures: []*servingv1.Exposure{anExposure()}}); err != nil {
+		t.Error(err)
 	}
 }

@@ -20,8 +20,8 @@ const eventsHeartbeat = 15 * time.Second
 func (c *Config) ofrep(holder *snapshot.Holder, m *metrics.Metrics, sink *ingest.Counted, edge *rpc.Edge) ofrep.Config {
 	return ofrep.Config{
 		Holder: holder, Metrics: m, Sink: sink, Edge: edge, Now: time.Now,
-		Environment: c.Environment, TargetingKey: c.OFREPTargetingKey,
-		StaleAfter: api.StaleAfter, Heartbeat: eventsHeartbeat,
+		TargetingKey: c.OFREPTargetingKey,
+		StaleAfter:   api.StaleAfter, Heartbeat: eventsHeartbeat,
 	}
 }
 

@@ -203,7 +203,7 @@ func TestWhatIsWrittenIsBounded(t *testing.T) {
 		want    string // empty for none
 	}{
 		{"a few lead to one another", service("s", tangled(4)), ""},
-		{"many do", service("s", tangled(12)), "service s: p0.p1.p2."},
+		{"many do", service("s", tangled(12)), "service s: p0.p1.p10."},
 		{"a long chain", service("s", `{"$defs":{`+strings.Join(chain, ",")+`,"d70":{}},"$ref":"#/$defs/d0"}`), "service s: a." + strings.Repeat("a.", 63) + "a: is at level 65, and parameters have at most 64"},
 		{"twice at each level", service("s", `{"$defs":{"x":{"properties":{"a":{"allOf":[{"$ref":"#/$defs/x"},{"$ref":"#/$defs/x"}]}}}},"$ref":"#/$defs/x"}`,
 			strings.Repeat(`{"a":`, 14)+`{}`+strings.Repeat(`}`, 14)), ""},

@@ -29,8 +29,10 @@ func TestCheckIsBounded(t *testing.T) {
 		path, to             string
 	}{
 		{"twice at each level", of(doubling, `"$ref":"#/$defs/x"`), chain(64), "", "#/$defs/x"},
-		{"by lists", `{"properties":{"a":{"$ref":"#/$defs/l"}},"$defs":{"l":{"items":{"anyOf":[{"$ref":"#/$defs/l"},{"$ref":"#/$defs/l"}]}}}}`,
-			`{"a":` + strings.Repeat(`[`, 50) + strings.Repeat(`]`, 50) + `}`, "a", "#/$defs/l"},
+		{
+			"by lists", `{"properties":{"a":{"$ref":"#/$defs/l"}},"$defs":{"l":{"items":{"anyOf":[{"$ref":"#/$defs/l"},{"$ref":"#/$defs/l"}]}}}}`,
+			`{"a":` + strings.Repeat(`[`, 50) + strings.Repeat(`]`, 50) + `}`, "a", "#/$defs/l",
+		},
 		{"by what is not described", of(`"y":{"additionalProperties":{"oneOf":[{"type":"string"},{"$ref":"#/$defs/y"},{"allOf":[{"$ref":"#/$defs/y"}]}]}}`, `"$ref":"#/$defs/y"`), chain(50), "", "#/$defs/y"},
 		{"by patterns of names", of(`"z":{"patternProperties":{"^a":{"$ref":"#/$defs/z"},"a$":{"$ref":"#/$defs/z"}}}`, `"$ref":"#/$defs/z"`), chain(60), "", "#/$defs/z"},
 		{"a long text and many patterns", `{"properties":{"a":{"allOf":[` + strings.Join(many, ",") + `]}}}`, `{"a":"` + strings.Repeat("a", 1<<19) + `"}`, "a", "#/properties/a"},

@@ -277,7 +277,7 @@ func scanned(t *testing.T, text string) *request {
 // not by itself.
 func TestUnreadableEntriesAreRefusedAlone(t *testing.T) {
 	t.Parallel()
-	r := scanned(t, `{"client":"c/1","exposures":[7,null,{"slot":"many"},{"sloot":1},`+exposureText+`]}`)
+	r := scanned(t, `{"client":"c/1","exposures":[7,null,{"slot":"many"},{"slot":1,"slot":2},`+exposureText+`]}`)
 	if err := r.check(); err != nil || r.client != "c/1" {
 		t.Fatal(err, r.client)
 	}
@@ -289,6 +289,24 @@ func TestUnreadableEntriesAreRefusedAlone(t *testing.T) {
 		if at := fmt.Sprintf("exposures[%d]: ", i); !strings.HasPrefix(refusal.GetProblem(), at) || len(refusal.GetProblem()) == len(at) {
 			t.Errorf("got %q, want %s...", refusal.GetProblem(), at)
 		}
+	}
+}
+
+// TestNewerEntriesAreTaken without what is not known here, as in protobuf.
+func TestNewerEntriesAreTaken(t *testing.T) {
+	t.Parallel()
+	r := scanned(t, `{"exposures":[{"insert_id":"i","slot":1,"later":{"a":[1]},`+rest+`,{"insert_id":"j","later":1,"slot":10000,`+rest+`],
+		"events":[{"insert_id":"k","time":"2026-01-31T12:00:00Z","name":"checkout","units":{"user_id":"u"},"later":null}]}`)
+	if err := r.check(); err != nil {
+		t.Fatal(err)
+	}
+	exposures, refused := sift("exposures", r.exposures, checkExposure)
+	events, more := sift("events", r.events, checkEvent)
+	if len(exposures) != 1 || exposures[0].GetInsertId() != "i" || len(events) != 1 || len(more) != 0 {
+		t.Errorf("took %v and %v, refused %v", exposures, events, more)
+	}
+	if len(refused) != 1 || refused[0].GetInsertId() != "j" || refused[0].GetProblem() != "exposures[1].slot: want 0 to 9999, got 10000" {
+		t.Errorf("refused %v", refused)
 	}
 }
 

@@ -158,6 +158,7 @@ func scanEntries[E entry](s *jsonscan.Scanner, list string, empty func() E) ([]r
 		return nil, rpc.Invalidf(list, "want %s, got %s", jsonscan.Array, kind)
 	}
 	var entries []read[E]
+	reader := protojson.UnmarshalOptions{DiscardUnknown: true} // as in protobuf: senders may be newer
 	s.BeginArray()
 	for s.NextItem() {
 		if len(entries) == maxEntries {
@@ -165,7 +166,7 @@ func scanEntries[E entry](s *jsonscan.Scanner, list string, empty func() E) ([]r
 		}
 		text := s.Skip() // empty after what is no JSON, which the caller reports
 		e := read[E]{entry: empty()}
-		if err := protojson.Unmarshal([]byte(text), e.entry); err != nil {
+		if err := reader.Unmarshal([]byte(text), e.entry); err != nil {
 			e.fault = problemOf(err)
 		}
 		entries = append(entries, e)

@@ -2,10 +2,13 @@ package ingest
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	servingv1 "github.com/strata-exp/strata/gen/go/strata/serving/v1"
 )
 
 const (
@@ -48,7 +51,7 @@ func NewCounted(registry prometheus.Registerer, next Sink, known func(service st
 		}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "strata_exposures_lost_total",
-			Help: "Exposures of evaluations that could not be taken, so that nobody will send them again.",
+			Help: "Exposures of evaluations that could not be taken, or are malformed, so that nobody will send them again.",
 		}),
 		refusals: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "strata_event_refusals_total",
@@ -72,13 +75,17 @@ func (c *Counted) Record(ctx context.Context, batch *Batch) error {
 }
 
 // Keep records the exposures of an evaluation. The evaluation is answered whatever
-// becomes of them: those that could not be taken are counted.
+// becomes of them: those that could not be taken are counted. The ones that
+// EventService would refuse are among them, such as those of keys that are too
+// long: evaluations take what no entry can hold.
 func (c *Counted) Keep(ctx context.Context, batch *Batch) {
-	if len(batch.Exposures) == 0 {
+	fit := slices.DeleteFunc(slices.Clone(batch.Exposures), func(e *servingv1.Exposure) bool { return checkExposure(e).text != "" })
+	c.lost.Add(float64(len(batch.Exposures) - len(fit)))
+	if len(fit) == 0 {
 		return
 	}
-	if err := c.Record(ctx, batch); err != nil {
-		c.lost.Add(float64(len(batch.Exposures)))
+	if err := c.Record(ctx, &Batch{Exposures: fit, Client: batch.Client, AccessKey: batch.AccessKey}); err != nil {
+		c.lost.Add(float64(len(fit)))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/strata-exp/strata/dataplane/internal/ingest"
@@ -34,7 +35,10 @@ func TestCounted(t *testing.T) {
 		return recorder.Body.String()
 	}
 	of := func(service string, hidden bool) *servingv1.Exposure {
-		return &servingv1.Exposure{Service: service, Hidden: hidden}
+		return &servingv1.Exposure{
+			InsertId: "i", Time: timestamppb.New(time.Unix(1_700_000_000, 0)), Service: service, LayerId: "l", HashKey: "user_id", Key: "u",
+			Eid: 1, Vid: 1, Hidden: hidden,
+		}
 	}
 	batch := &ingest.Batch{
 		Exposures: []*servingv1.Exposure{of("svc", false), of("svc", true), of("svc", false), of("made up", false)},
@@ -71,6 +75,46 @@ func TestCounted(t *testing.T) {
 	if got := page(); !strings.Contains(got, "\nstrata_exposures_lost_total 4\n") || !strings.Contains(got, "\nstrata_events_total 0\n") {
 		t.Errorf("got %s", got)
 	}
+}
+
+// TestKeepTakesWhatCanBeSent and counts the rest, whatever the sink does with it.
+func TestKeepTakesWhatCanBeSent(t *testing.T) {
+	t.Parallel()
+	good := &servingv1.Exposure{
+		InsertId: "i", Time: timestamppb.New(time.Unix(1_700_000_000, 0)), Service: "svc", LayerId: "l", HashKey: "user_id",
+		Key: strings.Repeat("k", 4096), Eid: 1, Vid: 1, Path: "a",
+	}
+	changed := func(change func(*servingv1.Exposure)) *servingv1.Exposure {
+		e := proto.CloneOf(good)
+		change(e)
+		return e
+	}
+	bad := []*servingv1.Exposure{
+		changed(func(e *servingv1.Exposure) { e.Key += "k" }),
+		changed(func(e *servingv1.Exposure) { e.Key = "" }),
+		changed(func(e *servingv1.Exposure) { e.Path = strings.Repeat("p", 4097) }),
+		changed(func(e *servingv1.Exposure) { e.Service = strings.Repeat("s", 257) }),
+	}
+	registry, sink := obs.NewRegistry(), new(keeper)
+	counted := ingest.NewCounted(registry, sink, func(string) bool { return true })
+	counted.Keep(t.Context(), &ingest.Batch{Exposures: []*servingv1.Exposure{bad[0], good, bad[1]}})
+	counted.Keep(t.Context(), &ingest.Batch{Exposures: bad[2:]})
+	if len(sink.exposures) != 1 || sink.exposures[0] != good {
+		t.Errorf("the sink got %v", sink.exposures)
+	}
+	recorder := httptest.NewRecorder()
+	obs.MetricsHandler(registry, obs.Discard()).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if got := recorder.Body.String(); !strings.Contains(got, "\nstrata_exposures_lost_total 4\n") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// keeper is a sink that keeps exposures.
+type keeper struct{ exposures []*servingv1.Exposure }
+
+func (k *keeper) Record(_ context.Context, batch *ingest.Batch) error {
+	k.exposures = append(k.exposures, batch.Exposures...)
+	return nil
 }
 
 // TestLogNamesNobody unless it is asked for all of it.

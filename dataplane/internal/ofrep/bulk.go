@@ -25,16 +25,20 @@ const catchUp = 2 * time.Second
 // bulk evaluates all flags of some services.
 func (h *Handler) bulk(w http.ResponseWriter, r *http.Request) *failure {
 	h.await(r)
+	asked, failed := services(r)
+	if failed != nil {
+		return failed
+	}
+	text, failed := read(w, r)
+	if failed != nil {
+		return failed
+	}
 	leave, ok := h.begin()
 	if !ok {
 		return overloaded()
 	}
 	defer leave()
-	asked, failed := services(r)
-	if failed != nil {
-		return failed
-	}
-	context, failed := h.read(w, r)
+	context, failed := h.context(text)
 	if failed != nil {
 		return failed
 	}
@@ -69,7 +73,7 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request) *failure {
 				maxFlags, maxAnswerBytes>>20, ServicesHeader)
 		}
 	}
-	h.write(w, http.StatusOK, b.end(h.config.Environment))
+	h.write(w, http.StatusOK, b.end())
 	return nil
 }
 
@@ -95,10 +99,16 @@ func services(r *http.Request) ([]string, *failure) {
 
 // await waits, but not for long, for the configuration that an event has told a
 // caller of: the stream may be that of another data plane. Only in one history can
-// it be known that it will come.
+// it be known that it will come. If too many wait already, it does not.
 func (h *Handler) await(r *http.Request) {
 	told, ok := parsePosition(r.URL.Query().Get("flagConfigEtag"))
 	if !ok {
+		return
+	}
+	select {
+	case h.waiting <- struct{}{}:
+		defer func() { <-h.waiting }()
+	default:
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), catchUp)
@@ -190,9 +200,9 @@ func (b *bulkAnswer) flag(e *evaluation, path string) {
 }
 
 // end returns the whole answer.
-func (b *bulkAnswer) end(environment string) []byte {
+func (b *bulkAnswer) end() []byte {
 	at := positionOf(b.catalog.running)
-	e := evaluation{running: b.catalog.running, flagSet: environment}
+	e := evaluation{running: b.catalog.running}
 	dst := e.appendMetadata(append(b.dst, ']'))
 	dst = append(dst, `},"eventStreams":[{"type":"sse","endpoint":{`...)
 	dst = appendMember(dst, "requestUri", eventsPath+"?"+sinceParameter+"="+at.String())

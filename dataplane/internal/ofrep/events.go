@@ -1,6 +1,8 @@
 package ofrep
 
 import (
+	"context"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,10 +17,26 @@ const (
 	// writeTimeout is how long an event may take to be read. Who takes longer is cut
 	// off.
 	writeTimeout = 10 * time.Second
-	// reconnect is after how many milliseconds a reader should come back whose stream
-	// has ended.
-	reconnect = "2000"
+	// Readers whose streams have ended should come back after a random time between
+	// these: the end of a data plane is that of all its streams.
+	reconnectMin, reconnectMax = 2 * time.Second, 4 * time.Second
 )
+
+// Readers are told of a change one after the other, as each of them fetches anew:
+// within a time that grows with their number, so that about as many come each
+// second as there are at most. A few are told at once.
+const (
+	fewStreams = 100
+	perStream  = time.Second / maxStreams
+)
+
+// spread is the time within which so many readers are told of a change.
+func spread(streams int) time.Duration {
+	if streams <= fewStreams {
+		return 0
+	}
+	return time.Duration(streams) * perStream
+}
 
 // events tells a reader, as server-sent events, whenever something else runs than
 // it has.
@@ -55,7 +73,8 @@ type stream struct {
 }
 
 func (s *stream) run(r *http.Request, h *Handler) {
-	if s.send("retry: "+reconnect+"\n\n") != nil {
+	retry := (reconnectMin + rand.N(reconnectMax-reconnectMin)).Milliseconds()
+	if s.send("retry: "+strconv.FormatInt(retry, 10)+"\n\n") != nil {
 		return
 	}
 	heartbeat := time.NewTicker(h.config.Heartbeat)
@@ -70,6 +89,9 @@ func (s *stream) run(r *http.Request, h *Handler) {
 		var err error
 		select {
 		case <-changed:
+			if !pause(r.Context(), spread(len(h.streams))) {
+				return
+			}
 		case <-heartbeat.C:
 			err = s.send(":\n\n")
 		case <-r.Context().Done():
@@ -78,6 +100,22 @@ func (s *stream) run(r *http.Request, h *Handler) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// pause waits for a random time below most. It returns false if the context ends
+// before.
+func pause(ctx context.Context, most time.Duration) bool {
+	if most <= 0 {
+		return true
+	}
+	timer := time.NewTimer(rand.N(most))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

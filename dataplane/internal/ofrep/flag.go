@@ -24,8 +24,6 @@ type evaluation struct {
 	// stale says that nothing has confirmed for too long that this is the newest
 	// configuration.
 	stale bool
-	// flagSet is the name of the environment; empty for none.
-	flagSet string
 }
 
 func (h *Handler) evaluate(running *snapshot.Snapshot, service string, context engine.Context, stale bool) *evaluation {
@@ -34,7 +32,7 @@ func (h *Handler) evaluate(running *snapshot.Snapshot, service string, context e
 	running.Matches.Count(result.MatchedLayers)
 	h.config.Metrics.Record(&meter)
 	h.config.Metrics.Done(&meter)
-	return &evaluation{running: running, service: service, context: context, result: result, stale: stale, flagSet: h.config.Environment}
+	return &evaluation{running: running, service: service, context: context, result: result, stale: stale}
 }
 
 // appendFlag appends the flag of a path. What nobody set for this user, and what
@@ -73,9 +71,9 @@ func (e *evaluation) appendFlag(dst []byte, path string) []byte {
 func (e *evaluation) appendMetadata(dst []byte) []byte {
 	dst = append(dst, `,"metadata":{`...)
 	dst = appendMember(dst, "version", strconv.FormatInt(e.running.Revision(), 10))
-	if e.flagSet != "" {
+	if e.service != "" {
 		dst = append(dst, ',')
-		dst = appendMember(dst, "flagSetId", e.flagSet)
+		dst = appendMember(dst, "flagSetId", e.service)
 	}
 	return dst
 }

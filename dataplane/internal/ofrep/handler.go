@@ -32,10 +32,13 @@ const (
 
 const (
 	// maxCalls is how many evaluations may be under way at once, so that what they
-	// hold in memory is bounded.
+	// hold in memory is bounded. Requests that are still being sent do not count.
 	maxCalls = 256
 	// maxStreams is how many event streams may be open at once.
 	maxStreams = 5000
+	// maxWaiting is how many bulk evaluations may wait for a configuration at once:
+	// as many as may have been told of it.
+	maxWaiting = maxStreams
 )
 
 // Config is what a Handler is made of. All of it is required, but for names.
@@ -45,8 +48,6 @@ type Config struct {
 	Sink    *ingest.Counted
 	Edge    *rpc.Edge
 	Now     func() time.Time
-	// Environment is the name of the environment that is served; empty for none.
-	Environment string
 	// TargetingKey is the attribute that the targetingKey of a context stands for
 	// where it is absent; empty for none.
 	TargetingKey string
@@ -62,12 +63,15 @@ type Handler struct {
 	config  Config
 	calls   chan struct{} // one for each evaluation that is under way
 	streams chan struct{} // one for each open event stream
+	waiting chan struct{} // one for each evaluation that waits for a configuration
 	last    atomic.Pointer[catalog]
 }
 
 // New returns a handler.
 func New(c Config) *Handler {
-	return &Handler{config: c, calls: make(chan struct{}, maxCalls), streams: make(chan struct{}, maxStreams)}
+	return &Handler{
+		config: c, calls: make(chan struct{}, maxCalls), streams: make(chan struct{}, maxStreams), waiting: make(chan struct{}, maxWaiting),
+	}
 }
 
 // Procedures returns the paths of evaluations, as metrics name them.
@@ -110,7 +114,8 @@ func (h *Handler) guarded(
 }
 
 // begin takes the place of an evaluation, which the caller has to leave. It is not
-// ok if there is none.
+// ok if there is none. It comes after all of the request is there: callers who send
+// slowly would keep the others out.
 func (h *Handler) begin() (leave func(), ok bool) {
 	select {
 	case h.calls <- struct{}{}:
@@ -122,16 +127,20 @@ func (h *Handler) begin() (leave func(), ok bool) {
 
 // single evaluates one flag.
 func (h *Handler) single(w http.ResponseWriter, r *http.Request, key string) *failure {
+	record := r.Header.Get(ExposuresHeader)
+	if record != "" && record != recordExposures {
+		return refused("the header %s: want %s, got %q", ExposuresHeader, recordExposures, rpc.Clip(record))
+	}
+	text, failed := read(w, r)
+	if failed != nil {
+		return failed
+	}
 	leave, ok := h.begin()
 	if !ok {
 		return overloaded()
 	}
 	defer leave()
-	record := r.Header.Get(ExposuresHeader)
-	if record != "" && record != recordExposures {
-		return refused("the header %s: want %s, got %q", ExposuresHeader, recordExposures, rpc.Clip(record))
-	}
-	context, failed := h.read(w, r)
+	context, failed := h.context(text)
 	if failed != nil {
 		return failed
 	}

@@ -17,19 +17,24 @@ const maxRequestBytes = 1 << 20
 // targetingKey is the attribute that OpenFeature knows users by.
 const targetingKey = "targetingKey"
 
-// read reads the context of a request.
-func (h *Handler) read(w http.ResponseWriter, r *http.Request) (engine.Context, *failure) {
+// read reads the text of a request.
+func read(w http.ResponseWriter, r *http.Request) (string, *failure) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return nil, parseError("the body is compressed, which is not understood here")
+		return "", parseError("the body is compressed, which is not understood here")
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return nil, parseError("the body is larger than %d MiB", maxRequestBytes>>20)
+		return "", parseError("the body is larger than %d MiB", maxRequestBytes>>20)
 	}
 	if err != nil {
-		return nil, parseError("the body can not be read: it is malformed, or took too long")
+		return "", parseError("the body can not be read: it is malformed, or took too long")
 	}
-	context, failed := parse(string(data))
+	return string(data), nil
+}
+
+// context returns the context in the text of a request.
+func (h *Handler) context(text string) (engine.Context, *failure) {
+	context, failed := parse(text)
 	if failed != nil {
 		return nil, failed
 	}

@@ -131,7 +131,7 @@ func TestTypes(t *testing.T) {
 
 	metadata := s.FlagMetadata
 	text, err := json.Marshal(metadata)
-	if err != nil || string(text) != `{"experiment":10,"layer":"click","slot":7622,"version":"1"}` {
+	if err != nil || string(text) != `{"experiment":10,"flagSetId":"shop","layer":"click","slot":7622,"version":"1"}` {
 		t.Errorf("metadata: %s, %v", text, err)
 	}
 }

@@ -15,7 +15,7 @@ func TestMetricsOfTheDocsExist(t *testing.T) {
 	u := newUpstream(t)
 	u.publish(1, "a")
 	p := follow(t, "http://"+u.addr, "control-plane", u.key)
-	p.until(`"status":"healthy"`)
+	p.until(`"status":"healthy"`, `"stale_seconds"`)
 	p.post("/experiment", strings.Replace(request, `{`, `{"exposures": 1, `, 1))
 	p.post("/experiment", `{}`)
 

@@ -98,13 +98,12 @@ func (d *delivery) close() error {
 // run sends until the closing, and then what is left until ctx ends.
 func (d *delivery) run(ctx context.Context) {
 	pause := time.Duration(0) // after a failure
+	hurried := false          // by the closing: there is no time for long pauses
 	for ctx.Err() == nil {
 		batch, due := d.outbox.batch()
 		switch {
 		case len(batch) > 0 && pause > 0:
-			if d.wait(ctx, pause/2+rand.N(pause/2)) {
-				pause = 0 // there is no time for longer ones
-			}
+			d.wait(ctx, pause/2+rand.N(pause/2))
 		case len(batch) > 0 && (d.isClosing() || !time.Now().Before(due)):
 		case len(batch) > 0:
 			d.waitUntilDue(time.Until(due))
@@ -119,6 +118,9 @@ func (d *delivery) run(ctx context.Context) {
 			pause = 0
 			d.outbox.remove(len(batch))
 			continue
+		}
+		if !hurried && d.isClosing() {
+			hurried, pause = true, 0
 		}
 		pause = min(max(2*pause, firstPause), longestPause)
 	}
@@ -147,9 +149,8 @@ func (d *delivery) waitUntilDue(most time.Duration) {
 	}
 }
 
-// wait waits for a time, or until ctx ends. It reports whether the closing has
-// come meanwhile, which ends it as well.
-func (d *delivery) wait(ctx context.Context, most time.Duration) (closing bool) {
+// wait waits for a time, or until ctx ends or the closing comes.
+func (d *delivery) wait(ctx context.Context, most time.Duration) {
 	news := d.closing
 	if d.isClosing() {
 		news = nil
@@ -158,9 +159,7 @@ func (d *delivery) wait(ctx context.Context, most time.Duration) (closing bool) 
 	case <-time.After(most):
 	case <-ctx.Done():
 	case <-news:
-		return true
 	}
-	return false
 }
 
 // send sends a batch. What it has no error for is done with: it was taken, or

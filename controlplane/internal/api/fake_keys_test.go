@@ -74,8 +74,9 @@ type fakePlanes struct {
 	view   plane.View
 	waited plane.Waited
 	goals  []plane.Goal
-	// block makes calls that last wait for their end.
-	block bool
+	// lasting, if not nil, takes a value from each call that lasts, which then
+	// waits for its end.
+	lasting chan struct{}
 }
 
 func (f *fakePlanes) List(context.Context, string, bool) (*plane.View, error) {
@@ -103,12 +104,10 @@ func (f *fakePlanes) Wait(ctx context.Context, goal plane.Goal) (*plane.Waited, 
 }
 
 func (f *fakePlanes) end(ctx context.Context) error {
-	f.mu.Lock()
-	block := f.block
-	f.mu.Unlock()
-	if !block {
+	if f.lasting == nil {
 		return nil
 	}
+	f.lasting <- struct{}{}
 	<-ctx.Done()
 	return context.Cause(ctx)
 }

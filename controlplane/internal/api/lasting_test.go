@@ -122,7 +122,7 @@ func TestWhatLastsEnds(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
 			key := b.ringed()
-			b.planes.block = true
+			b.planes.lasting = make(chan struct{}, 2)
 			stream := b.watch(t.Context(), "dev")
 			if !stream.Receive() {
 				t.Fatal(stream.Err())
@@ -133,6 +133,9 @@ func TestWhatLastsEnds(t *testing.T) {
 					Wait(t.Context(), &adminv1.RevisionServiceWaitRequest{Environment: "dev", Timeout: durationpb.New(time.Minute)})
 				waits <- err
 			}()
+			for range 2 { // before that the calls have not begun
+				<-b.planes.lasting
+			}
 			end.do(b, key)
 			if stream.Receive() || connect.CodeOf(stream.Err()) != end.streamSays {
 				t.Errorf("the stream ends with %v", stream.Err())

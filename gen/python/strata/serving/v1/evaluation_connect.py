@@ -34,8 +34,10 @@ class EvaluationService(Protocol):
     """
     EvaluationService answers which parameters a user gets.
 
-    Every method is pure: the same request at the same revision has the same
-    answer, on any data plane. Errors carry a google.rpc.ErrorInfo whose reason
+    The same request at the same revision has the same answer, on any data plane,
+    but for the insert_id and time of exposures that are returned. No method
+    changes anything, unless exposures are to be recorded: such a request should
+    not be a GET, which caches may answer. Errors carry a google.rpc.ErrorInfo whose reason
     is the name of an ErrorReason, and for bad input a google.rpc.BadRequest that
     names the field.
     """
@@ -135,8 +137,10 @@ class EvaluationServiceClient(ConnectClient):
     """
     EvaluationService answers which parameters a user gets.
 
-    Every method is pure: the same request at the same revision has the same
-    answer, on any data plane. Errors carry a google.rpc.ErrorInfo whose reason
+    The same request at the same revision has the same answer, on any data plane,
+    but for the insert_id and time of exposures that are returned. No method
+    changes anything, unless exposures are to be recorded: such a request should
+    not be a GET, which caches may answer. Errors carry a google.rpc.ErrorInfo whose reason
     is the name of an ErrorReason, and for bad input a google.rpc.BadRequest that
     names the field.
     """
@@ -230,8 +234,10 @@ class EvaluationServiceSync(Protocol):
     """
     EvaluationService answers which parameters a user gets.
 
-    Every method is pure: the same request at the same revision has the same
-    answer, on any data plane. Errors carry a google.rpc.ErrorInfo whose reason
+    The same request at the same revision has the same answer, on any data plane,
+    but for the insert_id and time of exposures that are returned. No method
+    changes anything, unless exposures are to be recorded: such a request should
+    not be a GET, which caches may answer. Errors carry a google.rpc.ErrorInfo whose reason
     is the name of an ErrorReason, and for bad input a google.rpc.BadRequest that
     names the field.
     """
@@ -329,8 +335,10 @@ class EvaluationServiceClientSync(ConnectClientSync):
     """
     EvaluationService answers which parameters a user gets.
 
-    Every method is pure: the same request at the same revision has the same
-    answer, on any data plane. Errors carry a google.rpc.ErrorInfo whose reason
+    The same request at the same revision has the same answer, on any data plane,
+    but for the insert_id and time of exposures that are returned. No method
+    changes anything, unless exposures are to be recorded: such a request should
+    not be a GET, which caches may answer. Errors carry a google.rpc.ErrorInfo whose reason
     is the name of an ErrorReason, and for bad input a google.rpc.BadRequest that
     names the field.
     """

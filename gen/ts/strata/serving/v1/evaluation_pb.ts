@@ -825,8 +825,10 @@ export const TruthSchema: GenEnum<Truth> = /*@__PURE__*/
 /**
  * EvaluationService answers which parameters a user gets.
  *
- * Every method is pure: the same request at the same revision has the same
- * answer, on any data plane. Errors carry a google.rpc.ErrorInfo whose reason
+ * The same request at the same revision has the same answer, on any data plane,
+ * but for the insert_id and time of exposures that are returned. No method
+ * changes anything, unless exposures are to be recorded: such a request should
+ * not be a GET, which caches may answer. Errors carry a google.rpc.ErrorInfo whose reason
  * is the name of an ErrorReason, and for bad input a google.rpc.BadRequest that
  * names the field.
  *
